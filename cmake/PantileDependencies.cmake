@@ -1,0 +1,23 @@
+# Every dependency, in one place. ARCHITECTURE.md says what each is for and why this one.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+find_package(MPI REQUIRED COMPONENTS C)
+find_package(Protobuf REQUIRED)
+# tools/bootstrap.sh puts ONNX Runtime beside the sources; an SDK of one's own is named by -DONNXRUNTIME_ROOT or the environment.
+if(NOT ONNXRUNTIME_ROOT AND NOT DEFINED ENV{ONNXRUNTIME_ROOT} AND EXISTS "${PROJECT_SOURCE_DIR}/.ort")
+  set(ONNXRUNTIME_ROOT "${PROJECT_SOURCE_DIR}/.ort" CACHE PATH "ONNX Runtime: a folder with include/ and lib/")
+endif()
+find_package(OnnxRuntime REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+# The serial HDF5: two HDF5 libraries in one process would be a quiet disaster, and shards need no MPI-IO.
+pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)
+if(PANTILE_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

@@ -1,0 +1,68 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "app/commands.hpp"
+#include "cluster/mpi.hpp"
+#include "config/config.hpp"
+#include "config/diagnostics.hpp"
+#include "run/launch.hpp"
+#include "run/stage_setup.hpp"
+#include "run/supervisor.hpp"
+
+namespace pantile::app {
+namespace {
+
+std::vector<std::string> sets_of(const RunCommand& command) {
+  std::vector<std::string> sets = command.sets;
+  if (!command.output.empty()) {
+    // Quoted: a folder may be called 010 or true, and must not become a number.
+    sets.push_back("output.dir='" + command.output + "'");
+  }
+  return sets;
+}
+
+/// As a person would type it: relative where that is shorter.
+std::string shown(const std::filesystem::path& path) {
+  const std::filesystem::path relative = path.lexically_proximate(std::filesystem::current_path());
+  return relative.native().size() < path.native().size() ? relative.string() : path.string();
+}
+
+Launch launch_of(const RunCommand& command, const RunConfig& config) {
+  const bool supervised = std::getenv(supervised_variable) != nullptr;
+  return {.config = config,
+          .start = command.fresh ? Start::fresh : Start::resume,
+          .texts = {.job = command.job.string(), .run_folder = shown(config.output.dir.resolved)},
+          .display = command.quiet || supervised ? ProgressDisplay::Mode::quiet : ProgressDisplay::Mode::automatic};
+}
+
+ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {
+  // What a person must mend is said before processes are started.
+  static_cast<void>(read_model(config.pipeline.front()));
+  std::vector<std::string> rank_command{std::filesystem::read_symlink("/proc/self/exe").string()};
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    rank_command.emplace_back(arguments[i]);
+  }
+  return supervise({.rank_command = std::move(rank_command),
+                    .ranks = command.ranks,
+                    .job = command.job.string(),
+                    .run_folder = config.output.dir.resolved,
+                    .shown_folder = shown(config.output.dir.resolved),
+                    .quiet = command.quiet});
+}
+
+}  // namespace
+
+ExitCode run(const RunCommand& command, std::span<char* const> arguments) {
+  const RunConfig config = load_config(command.job, sets_of(command));
+  if (mpi::launched_as_rank()) {
+    return run_as_rank(launch_of(command, config));
+  }
+  if (command.ranks == 1) {
+    return run_in_process(launch_of(command, config));
+  }
+  return start_ranks(command, config, arguments);
+}
+
+}  // namespace pantile::app

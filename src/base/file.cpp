@@ -1,0 +1,108 @@
+#include "base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+
+namespace pantile {
+
+void CloseFile::free(Raw fd) noexcept { ::close(fd); }
+
+File open_file(const std::filesystem::path& path, int flags, unsigned mode) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  if (fd < 0) {
+    throw system_error("cannot open " + path.string());
+  }
+  return File{fd};
+}
+
+Bytes read_file(const std::filesystem::path& path, std::uint64_t limit) {
+  const File file = open_file(path, O_RDONLY);
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0) {
+    throw system_error("cannot stat " + path.string());
+  }
+  if (!S_ISREG(facts.st_mode)) {
+    throw Error{"cannot read " + path.string() + ": it is not a regular file"};
+  }
+  if (static_cast<std::uint64_t>(facts.st_size) > limit) {
+    throw Error{path.string() + " has " + std::to_string(facts.st_size) + " bytes, more than the " +
+                std::to_string(limit) + " allowed"};
+  }
+  Bytes bytes(static_cast<std::size_t>(facts.st_size));
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    const ssize_t count = ::read(file.get(), bytes.data() + at, bytes.size() - at);
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      throw system_error("cannot read " + path.string());
+    }
+    if (count == 0) {
+      break;  // It shrank while we read.
+    }
+    at += static_cast<std::size_t>(count);
+  }
+  bytes.resize(at);
+  return bytes;
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  const Bytes bytes = read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void write_all(int fd, std::span<const std::byte> bytes, std::string_view what) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      throw system_error("cannot write " + std::string{what});
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void sync_file(int fd, std::string_view what) {
+  if (::fsync(fd) != 0) {
+    throw system_error("cannot fsync " + std::string{what});
+  }
+}
+
+void sync_data(int fd, std::string_view what) {
+  if (::fdatasync(fd) != 0) {
+    throw system_error("cannot fdatasync " + std::string{what});
+  }
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const File file = open_file(folder, O_RDONLY | O_DIRECTORY);
+  sync_file(file.get(), folder.string());
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view text, Durable durable) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp-" + std::to_string(::getpid());
+  {
+    const File file = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    write_all(file.get(), std::as_bytes(std::span{text}), temporary.string());
+    if (durable == Durable::yes) {
+      sync_file(file.get(), temporary.string());
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    throw system_error("cannot rename " + temporary.string() + " to " + path.string());
+  }
+  if (durable == Durable::yes) {
+    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."});
+  }
+}
+
+}  // namespace pantile

@@ -1,0 +1,219 @@
+#pragma once
+// What coordinator and workers say to each other. Plain records; their position in the variants is their type on the wire.
+//
+//     worker                                   coordinator
+//     Hello ─────────────────────────────────►
+//           ◄───────────────────────────────── Welcome
+//     Ready ─────────────────────────────────►
+//           ◄───────────────────────────────── AssignUnit …
+//     ItemIsComputed, ItemHasFailed … ───────►
+//     SealRequest ───────────────────────────►
+//           ◄───────────────────────────────── SealAnswer
+//     ShardIsSealed ─────────────────────────►          (journal, fdatasync)
+//           ◄───────────────────────────────── Leave
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/message.hpp"
+#include "base/result.hpp"
+#include "plan/work.hpp"
+#include "store/row_ranges.hpp"
+
+namespace pantile {
+
+/// Grows with each change of a message. Ranks of different versions refuse each other in words.
+inline constexpr std::uint32_t protocol_version = 1;
+
+// ---- worker → coordinator -------------------------------------------------------------------------------------------
+
+/// The first message. Its first field stays where it is in all versions.
+struct Hello {
+  std::uint32_t version = protocol_version;
+  std::string host;
+  std::int64_t pid = 0;
+};
+/// The executor is open, the tiles are planned: send work.
+struct Ready {
+  std::string device;        ///< "node1:cpu0"
+  std::string device_class;  ///< "cpu:avx512"
+  std::string engine;        ///< "ONNX Runtime 1.31.1"
+  std::int32_t lanes = 1;
+  std::uint64_t cap_bytes = 0;
+  Extent tile;      ///< core input pixels
+  std::string why;  ///< of tile and lanes, for the log
+};
+struct ItemIsComputed {
+  ItemId item{};
+  double seconds = 0;
+};
+struct ItemHasFailed {
+  ItemId item{};
+  Fault fault = Fault::none;
+  std::string detail;
+};
+struct ItemComesBack {
+  ItemId item{};
+};
+struct SealRequest {
+  ShardId shard{};
+  std::vector<BlockKey> rows;
+};
+/// The shard is durable under its final name.
+struct ShardIsSealed {
+  ShardId shard{};
+  std::string name;
+  std::uint64_t bytes = 0;
+  Hash128 hash;
+  Hash128 content_sum;
+  std::vector<RowRange> ranges;
+};
+/// Each second: alive, and how it goes.
+struct Beat {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t peak_bytes = 0;
+  double utilisation = 0;  ///< busy share of the lanes since the last beat
+};
+/// A signal asks this rank to stop; the coordinator stops all.
+struct StopRequest {};
+/// This rank cannot go on (a full disk, a missing library); it leaves after this.
+struct WorkerGivesUp {
+  std::int32_t code = 1;  ///< ExitCode
+  std::string text;
+};
+
+using ToCoordinator = std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest, ShardIsSealed,
+                                   Beat, StopRequest, WorkerGivesUp>;
+
+// ---- coordinator → worker -------------------------------------------------------------------------------------------
+
+/// Extents of the run's items with how many there are: what the tile planner looks at.
+struct ExtentClass {
+  Extent extent;
+  std::uint64_t count = 0;
+};
+struct Welcome {
+  std::uint32_t version = protocol_version;
+  Epoch epoch{};
+  std::string run_folder;     ///< absolute
+  std::string run_id;
+  std::string config;         ///< effective text
+  std::string config_folder;  ///< what its relative paths count from
+  Hash128 model_digest;       ///< of the model file as rank 0 read it
+  std::vector<ExtentClass> extents;
+};
+/// One item to make, with all that the worker needs to know of it.
+struct AssignedItem {
+  ItemId item{};
+  std::uint32_t attempt = 1;
+  std::string file;               ///< where its encoded bytes lie
+  std::uint64_t file_bytes = 0;   ///< by the catalog; another size means that it changed
+  Extent extent;                  ///< input pixels, oriented
+  Extent output_extent;
+  std::vector<BlockRange> blocks;
+};
+struct AssignUnit {
+  std::vector<AssignedItem> items;
+  std::int64_t seal_after_ms = 0;  ///< an open shard older than this is sealed
+};
+struct GiveBack {};
+struct SealPlease {};
+struct SealAnswer {
+  ShardId shard{};
+  std::vector<std::uint8_t> wanted;  ///< 0 or 1 per row of the request
+};
+struct DeleteShard {
+  ShardId shard{};
+};
+/// The last message: leave, with this exit code.
+struct Leave {
+  std::int32_t code = 0;  ///< ExitCode
+};
+
+using ToWorker = std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave>;
+
+// ---- fields ---------------------------------------------------------------------------------------------------------
+
+template <class Archive>
+void fields(Archive& archive, BlockRange& range) {
+  archive(range.output, range.first, range.count);
+}
+template <class Archive>
+void fields(Archive& archive, RowRange& range) {
+  archive(range.output, range.item, range.items, range.block, range.blocks, range.of_blocks);
+}
+template <class Archive>
+void fields(Archive& archive, Hello& message) {
+  archive(message.version, message.host, message.pid);
+}
+template <class Archive>
+void fields(Archive& archive, Ready& message) {
+  archive(message.device, message.device_class, message.engine, message.lanes, message.cap_bytes, message.tile, message.why);
+}
+template <class Archive>
+void fields(Archive& archive, ItemIsComputed& message) {
+  archive(message.item, message.seconds);
+}
+template <class Archive>
+void fields(Archive& archive, ItemHasFailed& message) {
+  archive(message.item, message.fault, message.detail);
+}
+template <class Archive>
+void fields(Archive& archive, ItemComesBack& message) {
+  archive(message.item);
+}
+template <class Archive>
+void fields(Archive& archive, SealRequest& message) {
+  archive(message.shard, message.rows);
+}
+template <class Archive>
+void fields(Archive& archive, ShardIsSealed& message) {
+  archive(message.shard, message.name, message.bytes, message.hash, message.content_sum, message.ranges);
+}
+template <class Archive>
+void fields(Archive& archive, Beat& message) {
+  archive(message.used_bytes, message.peak_bytes, message.utilisation);
+}
+template <class Archive>
+void fields(Archive&, StopRequest&) {}
+template <class Archive>
+void fields(Archive& archive, WorkerGivesUp& message) {
+  archive(message.code, message.text);
+}
+template <class Archive>
+void fields(Archive& archive, ExtentClass& extents) {
+  archive(extents.extent, extents.count);
+}
+template <class Archive>
+void fields(Archive& archive, Welcome& message) {
+  archive(message.version, message.epoch, message.run_folder, message.run_id, message.config, message.config_folder,
+          message.model_digest, message.extents);
+}
+template <class Archive>
+void fields(Archive& archive, AssignedItem& item) {
+  archive(item.item, item.attempt, item.file, item.file_bytes, item.extent, item.output_extent, item.blocks);
+}
+template <class Archive>
+void fields(Archive& archive, AssignUnit& message) {
+  archive(message.items, message.seal_after_ms);
+}
+template <class Archive>
+void fields(Archive&, GiveBack&) {}
+template <class Archive>
+void fields(Archive&, SealPlease&) {}
+template <class Archive>
+void fields(Archive& archive, SealAnswer& message) {
+  archive(message.shard, message.wanted);
+}
+template <class Archive>
+void fields(Archive& archive, DeleteShard& message) {
+  archive(message.shard);
+}
+template <class Archive>
+void fields(Archive& archive, Leave& message) {
+  archive(message.code);
+}
+
+}  // namespace pantile

@@ -1,0 +1,28 @@
+#pragma once
+// Behind decode.hpp: one decoder a format.
+//
+// libjpeg and libpng leave their code by longjmp when an image is bad. A jump over a C++ object with a destructor is
+// undefined, so each decoder keeps its whole state in one plain struct, and the functions between setjmp and the
+// library have nothing but pointers and numbers. Memory is reserved, and errors become Failures, outside of them.
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "base/result.hpp"
+#include "codec/decode.hpp"
+
+namespace pantile::detail {
+
+// Decode into `into`, which has the header's stored extent, channels and depth. Nothing if all went well; otherwise the
+// pixels mean nothing. Throw only std::bad_alloc.
+
+[[nodiscard]] std::optional<Failure> decode_png(std::span<const std::byte> encoded, const ImageHeader& header,
+                                                Image& into);
+[[nodiscard]] std::optional<Failure> decode_jpeg(std::span<const std::byte> encoded, const ImageHeader& header,
+                                                 int max_scans, Image& into);
+
+/// The image as a person sees it, given as stored and its EXIF orientation, 1 to 8.
+[[nodiscard]] Image turned(Image stored, int orientation);
+
+}  // namespace pantile::detail

@@ -1,0 +1,168 @@
+#pragma once
+// The job file as one checked struct. `config/fields.hpp` has the table of keys that drives parsing, checks, writing
+// and docs/config.md; this header is what the other modules read.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/records.hpp"
+
+namespace pantile {
+
+/// A number as written: `1/255` keeps both parts, so that it reads back as the same text and its inverse is exact.
+struct Ratio {
+  double numerator = 1;
+  double denominator = 1;
+  [[nodiscard]] double value() const noexcept { return numerator / denominator; }
+  [[nodiscard]] Ratio inverse() const noexcept { return {denominator, numerator}; }
+  bool operator==(const Ratio&) const = default;
+};
+/// "1/255", "0.5": the shortest text that reads back as the same ratio.
+[[nodiscard]] std::string to_string(const Ratio& ratio);
+
+/// A path of the config. In a file it counts from the folder of that file, in `--set` from the current folder.
+struct ConfigPath {
+  std::string written;             ///< as in the job file; absolute if it came from --set
+  std::filesystem::path resolved;  ///< absolute
+  bool operator==(const ConfigPath&) const = default;
+};
+
+struct InputConfig {
+  ConfigPath path;                   ///< a folder or one image file
+  std::vector<std::string> include;  ///< globs on the path below the folder; empty: every known image ending
+  std::vector<std::string> exclude;  ///< globs; wins over include
+  bool operator==(const InputConfig&) const = default;
+};
+
+/// How pixels become the model's input: (v · scale − mean) / deviation per channel.
+struct ImageConfig {
+  enum class Color : std::uint8_t { RGB, BGR, Y, gray };
+  /// The choices of pantile::Border (image/ comes after config/ in the order of modules), in its order.
+  enum class Border : std::uint8_t { none, replicate, reflect };
+  Color color = Color::RGB;
+  Ratio scale{1, 255};
+  std::vector<Ratio> mean{{0, 1}};       ///< one for all channels, or one per channel
+  std::vector<Ratio> deviation{{1, 1}};  ///< key `std`: one for all channels, or one per channel; none is zero
+  std::optional<Border> border;          ///< unset: replicate for valid models, none for same-padded ones
+  [[nodiscard]] int channels() const noexcept { return color == Color::RGB || color == Color::BGR ? 3 : 1; }
+  bool operator==(const ImageConfig&) const = default;
+};
+
+/// What the model's output is, and how it becomes pixels: round(clamp(v · scale)).
+struct ResultConfig {
+  enum class Kind : std::uint8_t { image };
+  Kind kind = Kind::image;
+  Ratio scale{255, 1};  ///< default: 1 / image.scale
+  bool operator==(const ResultConfig&) const = default;
+};
+
+struct StageConfig {
+  std::string id;
+  ConfigPath model;
+  ImageConfig image;
+  ResultConfig output;
+  bool operator==(const StageConfig&) const = default;
+};
+
+/// One named output of the run; its OutputId is its position in RunConfig::outputs.
+struct OutputConfig {
+  std::string name;
+  std::string from;  ///< id of a stage
+  DType dtype = DType::u8;
+  bool operator==(const OutputConfig&) const = default;
+};
+
+struct StoreConfig {
+  ConfigPath dir;                                        ///< the run folder
+  std::uint64_t shard_size = std::uint64_t{256} << 20U;  ///< bytes; a shard is sealed when it holds more
+  std::optional<std::chrono::milliseconds> seal_after;   ///< unset: auto
+  bool operator==(const StoreConfig&) const = default;
+};
+
+struct TileSize {
+  enum class Kind : std::uint8_t { automatic, fixed, whole };
+  Kind kind = Kind::automatic;
+  int px = 0;  ///< side of the core input, without halo; only for `fixed`
+  bool operator==(const TileSize&) const = default;
+};
+
+struct TilesConfig {
+  TileSize size;
+  bool operator==(const TilesConfig&) const = default;
+};
+
+/// Bytes, or per cent of a device's total.
+struct MemoryAmount {
+  enum class Kind : std::uint8_t { bytes, percent };
+  Kind kind = Kind::bytes;
+  std::uint64_t bytes = 0;
+  double percent = 0;
+  /// In bytes, of a device that has `total` bytes.
+  [[nodiscard]] std::uint64_t of(std::uint64_t total) const noexcept {
+    return kind == Kind::bytes ? bytes : static_cast<std::uint64_t>(static_cast<double>(total) / 100 * percent);
+  }
+  bool operator==(const MemoryAmount&) const = default;
+};
+
+struct MemoryConfig {
+  MemoryAmount cap{MemoryAmount::Kind::percent, 0, 80};
+  MemoryAmount leave;
+  /// The stricter of both for a device of `total` bytes; 0 if nothing is left.
+  [[nodiscard]] std::uint64_t budget(std::uint64_t total) const noexcept;
+  bool operator==(const MemoryConfig&) const = default;
+};
+
+struct DevicesConfig {
+  std::vector<std::string> use;  ///< device kinds: "cpu"; empty: auto
+  MemoryConfig memory;
+  std::optional<int> jobs_per_device;  ///< lanes; unset: auto
+  bool operator==(const DevicesConfig&) const = default;
+};
+
+struct ScheduleConfig {
+  enum class Policy : std::uint8_t { resolution };
+  Policy policy = Policy::resolution;
+  bool operator==(const ScheduleConfig&) const = default;
+};
+
+struct ErrorConfig {
+  enum class BadInput : std::uint8_t { quarantine };
+  BadInput bad_input = BadInput::quarantine;
+  int retries = 2;  ///< further attempts of an item after the first one failed for another reason than its bytes
+  bool operator==(const ErrorConfig&) const = default;
+};
+
+/// A job, checked: every value is in its range, names are known, there is exactly one stage and one output.
+struct RunConfig {
+  std::filesystem::path folder;  ///< absolute; where relative paths of the job file count from
+  int schema = 1;
+  std::string name;
+  std::vector<InputConfig> input;
+  std::vector<StageConfig> pipeline;
+  std::vector<OutputConfig> outputs;
+  StoreConfig output;
+  TilesConfig tiles;
+  DevicesConfig devices;
+  ScheduleConfig schedule;
+  ErrorConfig on_error;
+  bool operator==(const RunConfig&) const = default;
+};
+
+/// Reads and checks a job file, then applies `sets` ("devices.memory.cap=4GiB", values are YAML; the last one of a key
+/// wins; list entries by position or id: "input.0.path=…", "pipeline.upscale.image.scale=1/127").
+/// Throws ConfigError (config/diagnostics.hpp, a UsageError) with every mistake of file and sets at once.
+[[nodiscard]] RunConfig load_config(const std::filesystem::path& path, const std::vector<std::string>& sets = {});
+
+/// The same from text. `display` stands for the file in messages; relative paths count from `folder`.
+[[nodiscard]] RunConfig parse_config(const std::string& text, const std::string& display,
+                                     const std::filesystem::path& folder, const std::vector<std::string>& sets = {});
+
+/// The whole config with all defaults, as YAML that parse_config(text, …, config.folder) reads as the same struct.
+/// The first line, a comment, names the folder of relative paths. For shards and RUN_START.
+[[nodiscard]] std::string effective_text(const RunConfig& config);
+
+}  // namespace pantile

@@ -1,0 +1,309 @@
+#include "config/document.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <optional>
+
+namespace pantile {
+namespace {
+
+/// Far beyond any job file; stops alias bombs and cycles of aliases.
+constexpr int max_depth = 16;
+constexpr int max_nodes = 100'000;
+
+std::vector<std::string> split_lines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) {
+      line.remove_suffix(1);
+    }
+    lines.emplace_back(line);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return lines;
+}
+
+std::string below(const std::string& path, const std::string& name) { return path.empty() ? name : path + '.' + name; }
+
+ConfigNode node_at(Place place) {
+  ConfigNode node;
+  node.place = std::move(place);
+  return node;
+}
+
+/// Turns yaml-cpp's nodes into ours.
+class Converter {
+ public:
+  /// `first_column`: where the parsed text begins in line 0 of the source.
+  Converter(std::shared_ptr<const ConfigSource> source, int first_column, std::vector<Diagnostic>& diagnostics)
+      : source_{std::move(source)}, first_column_{first_column}, diagnostics_{diagnostics} {}
+
+  ConfigNode parse(const std::string& text) {
+    try {
+      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+      if (documents.size() > 1) {
+        complain("there is a second YAML document", place(documents[1].Mark(), 1), "only one is allowed");
+      }
+      return documents.empty() ? node_at(place(YAML::Mark::null_mark(), 1)) : convert(documents[0], "", 0);
+    } catch (const YAML::Exception& error) {
+      complain("this is not YAML", place(error.mark, 1), error.msg);
+      return {};
+    }
+  }
+
+ private:
+  Place place(const YAML::Mark& mark, int length) const {
+    if (mark.is_null()) {
+      return {source_, 0, first_column_, length};
+    }
+    // The mark behind the last line: show the end of the last line instead.
+    const int last = std::max(0, static_cast<int>(source_->lines.size()) - 1);
+    const int line = std::min(mark.line, last);
+    const int column =
+        mark.line > last && !source_->lines.empty() ? static_cast<int>(source_->lines.back().size()) : mark.column;
+    return {source_, line, column + (line == 0 ? first_column_ : 0), length};
+  }
+
+  void complain(std::string message, Place where, std::string hint) {
+    diagnostics_.push_back({std::move(message), std::move(where), std::move(hint)});
+  }
+
+  /// `path`: the dotted name of the node, for messages.
+  ConfigNode convert(const YAML::Node& from, const std::string& path, int depth) {
+    ConfigNode node = node_at(place(from.Mark(), 1));
+    if (depth > max_depth || ++nodes_ > max_nodes) {
+      if (!too_much_) {
+        complain("the file is nested too deeply or too large", node.place, "an alias that holds itself?");
+      }
+      too_much_ = true;
+      return node;
+    }
+    switch (from.Type()) {
+      case YAML::NodeType::Undefined:
+      case YAML::NodeType::Null: break;
+      case YAML::NodeType::Scalar: convert_scalar(from, node); break;
+      case YAML::NodeType::Sequence: convert_list(from, node, path, depth); break;
+      case YAML::NodeType::Map: convert_map(from, node, path, depth); break;
+    }
+    return node;
+  }
+
+  static void convert_scalar(const YAML::Node& from, ConfigNode& node) {
+    node.kind = ConfigNode::Kind::scalar;
+    node.text = from.Scalar();
+    node.quoted = from.Tag() == "!";
+    node.place.length = std::max(1, static_cast<int>(node.text.size()) + (node.quoted ? 2 : 0));
+  }
+
+  void convert_list(const YAML::Node& from, ConfigNode& node, const std::string& path, int depth) {
+    node.kind = ConfigNode::Kind::list;
+    for (const YAML::Node& item : from) {
+      node.items.push_back(convert(item, below(path, std::to_string(node.items.size())), depth + 1));
+    }
+  }
+
+  void convert_map(const YAML::Node& from, ConfigNode& node, const std::string& path, int depth) {
+    node.kind = ConfigNode::Kind::map;
+    for (const auto& pair : from) {
+      const YAML::Node& key = pair.first;
+      if (!key.IsScalar()) {
+        complain("a key must be a word", place(key.Mark(), 1), "");
+        continue;
+      }
+      const std::string& name = key.Scalar();
+      ConfigEntry entry{name, place(key.Mark(), static_cast<int>(name.size())), {}};
+      if (name == "<<") {
+        complain("'<<' is not supported", entry.place, "write the keys out; whole values may use &anchor and *alias");
+        continue;
+      }
+      const auto first = std::find_if(node.entries.begin(), node.entries.end(), [&](auto& e) { return e.key == name; });
+      if (first != node.entries.end()) {
+        complain(fmt::format("'{}' is given twice (first at {})", below(path, name), to_string(first->place)),
+                 entry.place, "");
+        continue;
+      }
+      entry.value = convert(pair.second, below(path, name), depth + 1);
+      if (entry.value.kind == ConfigNode::Kind::null) {
+        entry.value.place = entry.place;  // Nothing has no place of its own.
+      }
+      node.entries.push_back(std::move(entry));
+    }
+  }
+
+  std::shared_ptr<const ConfigSource> source_;
+  int first_column_;
+  std::vector<Diagnostic>& diagnostics_;
+  int nodes_ = 0;
+  bool too_much_ = false;
+};
+
+/// A list entry by position or by its `id`.
+ConfigNode* find_item(ConfigNode& list, std::string_view name) {
+  std::size_t at = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), at);
+  if (error == std::errc{} && end == name.data() + name.size()) {
+    return at < list.items.size() ? &list.items[at] : nullptr;
+  }
+  for (ConfigNode& item : list.items) {
+    const ConfigNode* const id = item.find("id");
+    if (id != nullptr && id->text == name) {
+      return &item;
+    }
+  }
+  return nullptr;
+}
+
+/// One step of a dotted path; makes the map or key that is missing. Null if a list has no such entry.
+ConfigNode* step_into(ConfigNode& node, const std::string& name, const Place& place) {
+  if (node.kind == ConfigNode::Kind::list) {
+    return find_item(node, name);
+  }
+  if (node.kind != ConfigNode::Kind::map) {
+    node = node_at(place);
+    node.kind = ConfigNode::Kind::map;
+  }
+  ConfigNode* const found = node.find(name);
+  if (found != nullptr) {
+    return found;
+  }
+  node.entries.push_back({name, place, node_at(place)});
+  return &node.entries.back().value;
+}
+
+constexpr std::string_view set_prefix = "--set ";
+
+/// The node that the dotted `key` of a --set names; null, with a diagnostic, if a list on the way has no such entry.
+ConfigNode* find_target(ConfigNode& root, const std::string& key, const std::shared_ptr<const ConfigSource>& source,
+                        std::vector<Diagnostic>& diagnostics) {
+  ConfigNode* node = &root;
+  for (std::size_t begin = 0; begin <= key.size();) {
+    const std::size_t end = std::min(key.find('.', begin), key.size());
+    const std::string name = key.substr(begin, end - begin);
+    const Place place{source, 0, static_cast<int>(set_prefix.size() + begin), static_cast<int>(end - begin)};
+    node = step_into(*node, name, place);
+    if (node == nullptr) {
+      diagnostics.emplace_back(Diagnostic{fmt::format("the list has no entry '{}'", name), place,
+                                          "entries are named by position, from 0, or by id"});
+      return nullptr;
+    }
+    begin = end + 1;
+  }
+  return node;
+}
+
+std::string flat_value(const ConfigNode& node) {
+  if (node.kind != ConfigNode::Kind::list) {
+    return node.kind == ConfigNode::Kind::scalar ? node.text : "null";
+  }
+  std::vector<std::string> texts;
+  std::transform(node.items.begin(), node.items.end(), std::back_inserter(texts), flat_value);
+  return fmt::format("[{}]", fmt::join(texts, ", "));
+}
+
+void flatten(const ConfigNode& node, const std::string& path,
+             std::vector<std::pair<std::string, std::string>>& leaves) {
+  const bool list_of_maps = node.kind == ConfigNode::Kind::list &&
+                            std::any_of(node.items.begin(), node.items.end(),
+                                        [](const ConfigNode& item) { return item.kind == ConfigNode::Kind::map; });
+  if (node.kind == ConfigNode::Kind::map) {
+    for (const ConfigEntry& entry : node.entries) {
+      flatten(entry.value, below(path, entry.key), leaves);
+    }
+  } else if (list_of_maps) {
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+      const ConfigNode* const id = node.items[i].find("id");
+      flatten(node.items[i], below(path, id != nullptr ? id->text : std::to_string(i)), leaves);
+    }
+  } else {
+    leaves.emplace_back(path, flat_value(node));
+  }
+}
+
+}  // namespace
+
+const ConfigNode* ConfigNode::find(std::string_view key) const noexcept {
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const ConfigEntry& e) { return e.key == key; });
+  return found == entries.end() ? nullptr : &found->value;
+}
+
+ConfigNode* ConfigNode::find(std::string_view key) noexcept {
+  return const_cast<ConfigNode*>(std::as_const(*this).find(key));  // NOLINT: this object is not const
+}
+
+ConfigNode parse_document(const std::string& display, const std::string& text, std::vector<Diagnostic>& diagnostics) {
+  std::string_view body = text;
+  if (body.starts_with("\xEF\xBB\xBF")) {
+    body.remove_prefix(3);  // The byte order mark of some editors.
+  }
+  auto source = std::make_shared<ConfigSource>(ConfigSource{.display = display, .lines = split_lines(body)});
+  return Converter{std::move(source), 0, diagnostics}.parse(std::string{body});
+}
+
+void apply_set(ConfigNode& root, const std::string& set, std::size_t order, std::vector<Diagnostic>& diagnostics) {
+  const std::string display = std::string{set_prefix} + set;
+  const auto source = std::make_shared<const ConfigSource>(
+      ConfigSource{.display = display, .lines = split_lines(display), .from_command_line = true, .order = order});
+  const auto first = static_cast<int>(set_prefix.size());
+  const auto equals = set.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    Place whole{source, 0, first, static_cast<int>(set.size())};
+    diagnostics.emplace_back(Diagnostic{"--set needs KEY=VALUE", std::move(whole), "as in --set tiles.size=96"});
+    return;
+  }
+  ConfigNode* const node = find_target(root, set.substr(0, equals), source, diagnostics);
+  if (node != nullptr) {
+    *node = Converter{source, first + static_cast<int>(equals) + 1, diagnostics}.parse(set.substr(equals + 1));
+    if (node->kind == ConfigNode::Kind::null) {
+      node->place = {source, 0, first, static_cast<int>(equals)};
+    }
+  }
+}
+
+std::string yaml_scalar(std::string_view text) {
+  // A first letter, dot or slash keeps clear of numbers, indicators and "- "; words that YAML reads as values are
+  // quoted.
+  static const std::vector<std::string> special{"null", "Null",  "NULL",  "true", "True",
+                                                "TRUE", "false", "False", "FALSE"};
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view{"_./+-"}.find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), is_plain) && text[0] != '-' &&
+                     text[0] != '+' && std::find(special.begin(), special.end(), text) == special.end();
+  if (plain) {
+    return std::string{text};
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (byte < 0x20 || byte == 0x7F) {
+      quoted += fmt::format("\\x{:02x}", byte);
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+std::vector<std::pair<std::string, std::string>> flatten_yaml(const std::string& text) {
+  std::vector<Diagnostic> diagnostics;
+  const ConfigNode root = parse_document("run.yaml", text, diagnostics);
+  if (!diagnostics.empty()) {
+    throw Error{"cannot read the identity of the run: " + render(diagnostics[0], Paint::plain)};
+  }
+  std::vector<std::pair<std::string, std::string>> leaves;
+  if (root.kind == ConfigNode::Kind::map) {
+    flatten(root, "", leaves);
+  }
+  return leaves;
+}
+
+}  // namespace pantile

@@ -1,0 +1,48 @@
+#pragma once
+// A YAML text as a plain tree in which every key and value knows its place. yaml-cpp parses; what it lets pass in
+// silence (duplicate keys, `<<`, cycles of aliases, a second document) is an error here.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/diagnostics.hpp"
+
+namespace pantile {
+
+struct ConfigEntry;
+
+struct ConfigNode {
+  enum class Kind { null, scalar, list, map };
+  Kind kind = Kind::null;
+  std::string text;     ///< of a scalar
+  bool quoted = false;  ///< a scalar in quotes is never a number
+  std::vector<ConfigNode> items;
+  std::vector<ConfigEntry> entries;  ///< in the order of the text, no key twice
+  Place place;
+
+  [[nodiscard]] const ConfigNode* find(std::string_view key) const noexcept;
+  [[nodiscard]] ConfigNode* find(std::string_view key) noexcept;
+};
+
+struct ConfigEntry {
+  std::string key;
+  Place place;  ///< of the key
+  ConfigNode value;
+};
+
+/// The tree of a file's text. Mistakes are added to `diagnostics`; what can be read of the tree is returned.
+[[nodiscard]] ConfigNode parse_document(const std::string& display, const std::string& text,
+                                        std::vector<Diagnostic>& diagnostics);
+
+/// Puts one "a.b=value" over the tree, making maps on the way. `order` counts the sets, from 1.
+void apply_set(ConfigNode& root, const std::string& set, std::size_t order, std::vector<Diagnostic>& diagnostics);
+
+/// `text` as a YAML scalar: plain where that reads back as the same text, else in double quotes.
+[[nodiscard]] std::string yaml_scalar(std::string_view text);
+
+/// All leaves of a YAML text as dotted path and canonical value; list entries by their `id` or position; a list of
+/// scalars is one leaf. Throws Error if it is not YAML.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> flatten_yaml(const std::string& text);
+
+}  // namespace pantile

@@ -1,0 +1,197 @@
+#include "config/fields.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/byte_size.hpp"
+
+namespace pantile {
+namespace {
+
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals only
+using enum Affects;
+using enum Need;
+using Color = ImageConfig::Color;
+using Border = ImageConfig::Border;
+
+/// `outputs` is a map for the person and a list for the program: the position is the OutputId.
+Slot named_outputs(std::vector<OutputConfig>& outputs) {
+  Slot slot = slot::list(outputs, 1, 1);
+  slot.entries->named = true;
+  slot.entries->name = [&outputs](std::size_t i) -> std::string& { return outputs[i].name; };
+  return slot;
+}
+
+const std::vector<Field> table{
+    {"schema", execution, required, "", "Version of this format: 1.",
+     [](RunConfig& c, std::size_t) { return slot::whole_number(c.schema, 1, 1); }},
+    {"name", execution, optional, "name of the job file", "What the run is called in progress, reports and logs.",
+     [](RunConfig& c, std::size_t) { return slot::line(c.name); }},
+
+    {"input", result, required, "", "List of what to read; the order gives the items their ids.",
+     [](RunConfig& c, std::size_t) { return slot::list(c.input, 1, 0); }},
+    {"input.N.path", result, required, "", "A folder, searched with all below it, or one image file.",
+     [](RunConfig& c, std::size_t i) { return slot::path(c.input[i].path); }},
+    {"input.N.include", result, optional, "every image",
+     "Globs on the path below the folder: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any folders.",
+     [](RunConfig& c, std::size_t i) { return slot::texts(c.input[i].include, "a glob, or a list of them"); }},
+    {"input.N.exclude", result, optional, "nothing", "Globs of what to leave out; wins over `include`.",
+     [](RunConfig& c, std::size_t i) { return slot::texts(c.input[i].exclude, "a glob, or a list of them"); }},
+
+    {"pipeline", result, required, "", "List of stages; so far exactly one.",
+     [](RunConfig& c, std::size_t) { return slot::list(c.pipeline, 1, 1); }},
+    {"pipeline.ID.id", result, required, "", "Name of the stage.",
+     [](RunConfig& c, std::size_t i) { return slot::identifier(c.pipeline[i].id); }},
+    {"pipeline.ID.model", result, required, "", "ONNX file. Its content counts for the result, not its name.",
+     [](RunConfig& c, std::size_t i) { return slot::path(c.pipeline[i].model); }},
+    {"pipeline.ID.image.color", result, optional, "",
+     "Channels that the model wants; `Y` and `gray` are the one of OpenCV's grey conversion.",
+     [](RunConfig& c, std::size_t i) {
+       return slot::choice(c.pipeline[i].image.color,
+                           std::vector<std::pair<const char*, Color>>{
+                               {"RGB", Color::RGB}, {"BGR", Color::BGR}, {"Y", Color::Y}, {"gray", Color::gray}});
+     }},
+    {"pipeline.ID.image.scale", result, optional, "", "The model gets (v · scale − mean) / std of each 8-bit value v.",
+     [](RunConfig& c, std::size_t i) { return slot::positive_ratio(c.pipeline[i].image.scale); }},
+    {"pipeline.ID.image.mean", result, optional, "",
+     "See `scale`; one for all channels, or one per channel in the order of `color`.",
+     [](RunConfig& c, std::size_t i) { return slot::ratios(c.pipeline[i].image.mean, slot::Zero::allowed); }},
+    {"pipeline.ID.image.std", result, optional, "",
+     "See `scale`; one for all channels, or one per channel in the order of `color`.",
+     [](RunConfig& c, std::size_t i) { return slot::ratios(c.pipeline[i].image.deviation, slot::Zero::refused); }},
+    {"pipeline.ID.image.border", result, optional,
+     "replicate for models without padding, none for those that pad themselves",
+     "What a model without padding sees beyond the edge; with `none` the output is smaller by the halo.",
+     [](RunConfig& c, std::size_t i) {
+       return slot::choice(c.pipeline[i].image.border,
+                           std::vector<std::pair<const char*, Border>>{
+                               {"replicate", Border::replicate}, {"reflect", Border::reflect}, {"none", Border::none}});
+     }},
+    {"pipeline.ID.output.kind", result, optional, "", "What the model's output is: pixels.",
+     [](RunConfig& c, std::size_t i) {
+       return slot::choice(c.pipeline[i].output.kind, std::vector<std::pair<const char*, ResultConfig::Kind>>{
+                                                          {"image", ResultConfig::Kind::image}});
+     }},
+    {"pipeline.ID.output.scale", result, optional, "1 / image.scale",
+     "Pixels are output · scale, clamped, rounded half to even.",
+     [](RunConfig& c, std::size_t i) { return slot::positive_ratio(c.pipeline[i].output.scale); }},
+
+    {"outputs", result, optional, "image, from the last stage", "Map of named outputs; so far exactly one.",
+     [](RunConfig& c, std::size_t) { return named_outputs(c.outputs); }},
+    {"outputs.NAME.from", result, required, "", "Id of the stage that makes it.",
+     [](RunConfig& c, std::size_t i) { return slot::identifier(c.outputs[i].from); }},
+    {"outputs.NAME.dtype", result, optional, "", "Type of one value.",
+     [](RunConfig& c, std::size_t i) {
+       return slot::choice(c.outputs[i].dtype, std::vector<std::pair<const char*, DType>>{{"u8", DType::u8}});
+     }},
+
+    {"output.dir", execution, required, "",
+     "The run folder: shards, journal, index. An unfinished run in it is resumed.",
+     [](RunConfig& c, std::size_t) { return slot::path(c.output.dir); }},
+    {"output.shard_size", execution, optional, "", "A shard is sealed once it holds this much.",
+     [](RunConfig& c, std::size_t) { return slot::size(c.output.shard_size, 64 * KiB, 64 * GiB); }},
+    {"output.seal_after", execution, optional, "",
+     "A shard is sealed once its oldest block has waited this long. A kill loses at most this; `auto` is 1/200 of the "
+     "predicted run, at least 60 s, at most 15 min.",
+     [](RunConfig& c, std::size_t) { return slot::auto_or_duration(c.output.seal_after, 100ms, 24h); }},
+
+    {"tiles.size", execution, optional, "",
+     "Side of a tile in input pixels, halo not counted. `auto` fits it to the memory cap; `whole` takes whole images.",
+     [](RunConfig& c, std::size_t) { return slot::tile_size(c.tiles.size); }},
+
+    {"devices.use", execution, optional, "", "Kinds of devices to use.",
+     [](RunConfig& c, std::size_t) { return slot::auto_or_list(c.devices.use, {"cpu"}); }},
+    {"devices.memory.cap", execution, optional, "", "What may be allocated on a device, or per cent of its total.",
+     [](RunConfig& c, std::size_t) { return slot::memory(c.devices.memory.cap, MiB); }},
+    {"devices.memory.leave", execution, optional, "",
+     "What is left for others on a device; of `cap` and `leave` the stricter holds.",
+     [](RunConfig& c, std::size_t) { return slot::memory(c.devices.memory.leave, 0); }},
+    {"devices.jobs_per_device", execution, optional, "", "Concurrent jobs (lanes) on a device.",
+     [](RunConfig& c, std::size_t) { return slot::auto_or_whole_number(c.devices.jobs_per_device, 1, 256); }},
+
+    {"schedule.policy", execution, optional, "",
+     "How work is dealt out: `resolution` is largest first, to the rank that will be done first.",
+     [](RunConfig& c, std::size_t) {
+       return slot::choice(c.schedule.policy, std::vector<std::pair<const char*, ScheduleConfig::Policy>>{
+                                                  {"resolution", ScheduleConfig::Policy::resolution}});
+     }},
+
+    {"on_error.bad_input", execution, optional, "",
+     "An image that cannot be read is listed in quarantine.csv; the run goes on.",
+     [](RunConfig& c, std::size_t) {
+       return slot::choice(c.on_error.bad_input, std::vector<std::pair<const char*, ErrorConfig::BadInput>>{
+                                                     {"quarantine", ErrorConfig::BadInput::quarantine}});
+     }},
+    {"on_error.retries", execution, optional, "",
+     "Further attempts of an item that failed for another reason than its own bytes.",
+     [](RunConfig& c, std::size_t) { return slot::whole_number(c.on_error.retries, 0, 100); }},
+};
+
+KeyTree make_tree() {
+  KeyTree root;
+  for (const Field& field : table) {
+    KeyTree* at = &root;
+    for (std::string_view rest = field.key; !rest.empty();) {
+      const auto dot = std::min(rest.find('.'), rest.size());
+      const std::string_view part = rest.substr(0, dot);
+      auto found =
+          std::find_if(at->children.begin(), at->children.end(), [&](const KeyTree& c) { return c.name == part; });
+      if (found == at->children.end()) {
+        at->children.push_back({std::string{part}, nullptr, {}});
+        found = std::prev(at->children.end());
+      }
+      at = &*found;
+      rest.remove_prefix(std::min(dot + 1, rest.size()));
+    }
+    at->field = &field;
+  }
+  return root;
+}
+
+std::string default_text(const Field& field, const Slot& slot) {
+  if (field.need == required) {
+    return "**required**";
+  }
+  if (!field.default_note.empty()) {
+    return std::string{field.default_note};
+  }
+  return fmt::format("`{}`", slot.write().value_or(""));
+}
+
+}  // namespace
+
+const std::vector<Field>& config_fields() { return table; }
+
+const KeyTree* KeyTree::child(std::string_view key) const noexcept {
+  const auto found = std::find_if(children.begin(), children.end(), [&](const KeyTree& c) { return c.name == key; });
+  return found == children.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> KeyTree::child_names() const {
+  std::vector<std::string> names;
+  std::transform(children.begin(), children.end(), std::back_inserter(names), [](const KeyTree& c) { return c.name; });
+  return names;
+}
+
+const KeyTree& config_keys() {
+  static const KeyTree tree = make_tree();
+  return tree;
+}
+
+std::string config_reference_markdown() {
+  RunConfig defaults;
+  defaults.input.resize(1);
+  defaults.pipeline.resize(1);
+  defaults.outputs.resize(1);
+  std::string text = "| key | values | default | affects | meaning |\n|---|---|---|---|---|\n";
+  for (const Field& field : table) {
+    const Slot slot = field.slot(defaults, 0);
+    text += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.key,
+                        slot.entries ? slot.entries->named ? "a map" : "a list" : slot.type, default_text(field, slot),
+                        field.affects == result ? "result" : "execution", field.doc);
+  }
+  return text;
+}
+
+}  // namespace pantile

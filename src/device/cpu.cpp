@@ -1,0 +1,133 @@
+#include "device/cpu.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+#include "base/byte_size.hpp"
+#include "base/error.hpp"
+
+namespace pantile {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end != text.data() ? std::optional{value} : std::nullopt;
+}
+
+std::optional<std::uint64_t> read_number(const fs::path& file) {
+  std::ifstream stream{file};
+  std::string word;
+  return stream >> word ? parse_number(word) : std::nullopt;  // "max" is no number: no limit
+}
+
+/// The strictest of the files `name` in the folders from mount/group up to mount.
+void look_upwards(const fs::path& mount, fs::path group, const char* name, MemoryLimit& limit) {
+  // Seen from another cgroup namespace the path may start with "/..": normalised, it stays below the mount.
+  for (group = group.lexically_normal().relative_path();; group = group.parent_path()) {
+    const fs::path file = mount / group / name;
+    // Version 1 writes "no limit" as a number larger than any memory, which never is the strictest.
+    if (const auto bytes = read_number(file); bytes && *bytes > 0 && *bytes < limit.bytes) {
+      limit = {*bytes, "cgroup " + file.string()};
+    }
+    if (group.empty()) {
+      return;
+    }
+  }
+}
+
+/// Lines of /proc/self/cgroup: "0::/user.slice" (version 2), "7:cpu,memory:/slurm/job_1" (version 1).
+void apply_cgroup_limits(const fs::path& root, MemoryLimit& limit) {
+  std::ifstream groups{root / "proc/self/cgroup"};
+  for (std::string line; std::getline(groups, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) {
+      continue;
+    }
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const fs::path group = line.substr(second + 1);
+    if (controllers == ",,") {
+      look_upwards(root / "sys/fs/cgroup", group, "memory.max", limit);
+      look_upwards(root / "sys/fs/cgroup/unified", group, "memory.max", limit);
+    } else if (controllers.find(",memory,") != std::string::npos) {
+      look_upwards(root / "sys/fs/cgroup/memory", group, "memory.limit_in_bytes", limit);
+    }
+  }
+}
+
+std::uint64_t total_memory(const fs::path& root) {
+  std::ifstream info{root / "proc/meminfo"};
+  for (std::string line; std::getline(info, line);) {
+    std::istringstream words{line};
+    std::string key;
+    std::uint64_t kibibytes = 0;
+    if (words >> key >> kibibytes && key == "MemTotal:") {
+      return kibibytes * KiB;
+    }
+  }
+  throw Error{(root / "proc/meminfo").string() +
+              " does not tell MemTotal (memory caps in per cent need it). Is /proc mounted?"};
+}
+
+}  // namespace
+
+std::string cpu_device_class() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  // The sets that MLAS asks for before it takes its AVX-512 and its FMA3 kernels.
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl")) {
+    return "cpu:avx512";
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return "cpu:avx2";
+  }
+#endif
+  return "cpu:base";
+}
+
+int usable_cores() {
+  struct FreeSet {
+    void operator()(cpu_set_t* set) const { CPU_FREE(set); }
+  };
+  // Machines with more than 1024 cores need a larger set than cpu_set_t: the call says so with EINVAL.
+  for (int size = 1024; size <= 1 << 20; size *= 2) {
+    const std::unique_ptr<cpu_set_t, FreeSet> set{CPU_ALLOC(static_cast<std::size_t>(size))};
+    const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(size));
+    CPU_ZERO_S(bytes, set.get());
+    if (::sched_getaffinity(0, bytes, set.get()) == 0) {
+      return std::max(1, CPU_COUNT_S(bytes, set.get()));
+    }
+  }
+  return 1;
+}
+
+MemoryLimit host_memory_limit(const fs::path& root, const char* slurm_mem_per_node) {
+  const MemoryLimit machine{total_memory(root), "MemTotal"};
+  MemoryLimit limit = machine;
+  apply_cgroup_limits(root, limit);
+  if (limit.source != machine.source || slurm_mem_per_node == nullptr) {
+    return limit;
+  }
+  const auto mebibytes = parse_number(slurm_mem_per_node);
+  if (mebibytes && *mebibytes > 0 && *mebibytes < machine.bytes / MiB) {  // 0: all of the node
+    return {*mebibytes * MiB, "SLURM_MEM_PER_NODE"};
+  }
+  return limit;
+}
+
+MemoryLimit host_memory_limit() { return host_memory_limit("/", std::getenv("SLURM_MEM_PER_NODE")); }
+
+}  // namespace pantile

@@ -1,0 +1,123 @@
+#pragma once
+// A model that is ready to run on a CPU device. All memory that a run takes is charged to the device's meter; a refused
+// byte ends that run cleanly, and nothing else.
+//
+//     Meter meter{budget};  SlabPool slabs{meter};  Engine engine;
+//     Session session{engine, slabs, model_bytes, "upconv7.onnx"};
+//     const auto samples = probe_footprint(session);  …plan…
+//     MeteredBuffer input{meter, 3 * 142 * 142 * sizeof(float)};  …fill it…
+//     RunOutcome outcome = session.run(input.floats(), 3, {142, 142});
+//     if (auto* output = std::get_if<Tensor>(&outcome)) { …output->plane(0)… }
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/extent.hpp"
+#include "device/metered_buffer.hpp"
+#include "device/slab.hpp"
+#include "model/engine.hpp"
+
+namespace pantile {
+
+namespace detail {
+struct Trace;
+}
+
+/// What a run gave: planar floats [1, channels, height, width] in the lane's slab, charged until this is destroyed.
+/// Copy out and destroy it before the next run on this lane, which otherwise takes a slab of its own. Must not outlive
+/// its session.
+class Tensor {
+ public:
+  [[nodiscard]] int channels() const noexcept { return channels_; }
+  [[nodiscard]] Extent extent() const noexcept { return extent_; }
+  /// channels × height × width floats, row-major.
+  [[nodiscard]] std::span<const float> data() const noexcept { return data_; }
+  /// The pixels of one channel. Precondition: 0 ≤ channel < channels().
+  [[nodiscard]] std::span<const float> plane(int channel) const noexcept {
+    const auto area = static_cast<std::size_t>(extent_.area());
+    return data_.subspan(static_cast<std::size_t>(channel) * area, area);
+  }
+  /// The most that this run needed of its lane at once, in bytes: activations, scratch and this output.
+  [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_; }
+
+ private:
+  friend class Session;
+  struct Release {
+    void operator()(void* value) const noexcept;
+  };
+  Tensor(SlabPool::Lease lease, void* value) noexcept : lease_{std::move(lease)}, value_{value} {}
+
+  SlabPool::Lease lease_;  // outlives the value, which lies in it
+  std::unique_ptr<void, Release> value_;
+  std::span<const float> data_;
+  int channels_ = 0;
+  Extent extent_;
+  std::uint64_t peak_bytes_ = 0;
+};
+
+/// The meter refused a block. A smaller tile may do; the session is as good as before.
+struct OutOfMemory {
+  std::uint64_t refused_bytes = 0;  ///< the block that did not fit
+  std::uint64_t peak_bytes = 0;     ///< what the run had when it was refused, without that block
+};
+
+/// The engine could not run the model on this input, and memory was not the reason.
+struct EngineFailure {
+  std::string text;
+};
+
+using RunOutcome = std::variant<Tensor, OutOfMemory, EngineFailure>;
+
+/// What one run at one extent needed.
+struct ProbeSample {
+  Extent input;                  ///< pixels of the input, halo included
+  std::uint64_t peak_bytes = 0;  ///< engine bytes, without the input buffer
+};
+
+/// One model, opened once. run() may be called by many threads at once; each call uses the calling thread only.
+class Session {
+ public:
+  /// `model` may be freed afterwards; `name` is for messages. Throws UsageError if the engine cannot open the model, or
+  /// if the meter's cap does not hold its weights. `engine` and `slabs` must outlive the session.
+  Session(const Engine& engine, SlabPool& slabs, std::span<const std::byte> model, std::string_view name);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Runs the model on one image [1, channels, height, width] of planar floats, which the caller owns and keeps until
+  /// this returns. Precondition: nchw.size() == channels × extent.area() > 0.
+  [[nodiscard]] RunOutcome run(std::span<const float> nchw, int channels, Extent extent) const;
+
+  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] int input_channels() const noexcept;
+  [[nodiscard]] Meter& meter() const noexcept;
+  /// What a run on this extent will need at once, to the byte. Known once probe_footprint() has found the pattern of
+  /// the model's allocations, which it does for all models whose blocks grow with height, width and area.
+  [[nodiscard]] std::optional<std::uint64_t> planned_peak(Extent extent) const;
+
+  struct Impl;
+
+ private:
+  friend std::vector<ProbeSample> probe_footprint(Session& session);
+  [[nodiscard]] RunOutcome run_recorded(std::span<const float> nchw, Extent extent, detail::Trace* trace) const;
+  [[nodiscard]] RunOutcome run_on_black(detail::Trace& trace) const;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Runs the model at a few small extents, square and not, and says what each needs. Call it once, under the cap, before
+/// lanes run: from then on blocks get the places that waste nothing, and planned_peak() is known. Where it is, the
+/// result also has large extents, which were computed and not run. An extent that the meter refuses is left out, with
+/// it all larger ones, and then there is no pattern. The slabs are trimmed afterwards. Throws Error if the model runs
+/// at none of them, and memory is not the reason.
+std::vector<ProbeSample> probe_footprint(Session& session);
+
+}  // namespace pantile

@@ -1,0 +1,169 @@
+#pragma once
+// What a rank and its executor say to each other. Pixels never travel here: they lie in the arena, and messages name slots.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/message.hpp"
+#include "base/result.hpp"
+#include "model/facts.hpp"
+#include "model/session.hpp"
+#include "pipeline/arena.hpp"
+
+namespace pantile {
+
+// ---- rank → executor ------------------------------------------------------------------------------------------------
+
+/// The first message: get ready. Answered by Opened or OpenFailed.
+struct Open {
+  std::string config;         ///< effective text
+  std::string config_folder;
+  Hash128 model_digest;       ///< the model file must have it
+  std::uint64_t cap_bytes = 0;    ///< of the device, all included
+  std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers
+};
+/// The tiles are planned: how many lanes to start.
+struct StartLanes {
+  std::int32_t lanes = 1;
+};
+/// Make one block. Answered by BlockIsDone or BlockHasFailed, once.
+struct RunBlock {
+  std::uint64_t ticket = 0;
+  BlockKey key;
+  std::uint32_t attempt = 1;
+  std::string file;
+  std::uint64_t file_bytes = 0;
+  Extent extent;        ///< input pixels of the item, oriented
+  Rect rect;            ///< of the block, output pixels of the item
+  Extent tile;          ///< core input pixels
+  Slot slot;            ///< where the block's pixels go
+  bool last_of_item = false;  ///< the decoded image is not needed for another block
+};
+/// The blocks of this attempt that are not begun need not be made; each is still answered.
+struct CancelItem {
+  ItemId item{};
+  std::uint32_t attempt = 1;
+};
+/// Finish what lanes have begun, answer no more, end.
+struct StopExecutor {};
+
+using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelItem, StopExecutor>;
+
+// ---- executor → rank ------------------------------------------------------------------------------------------------
+
+struct Opened {
+  std::string device_class;
+  std::string engine;
+  std::uint64_t budget_bytes = 0;  ///< of the meter: for tiles and decoded pixels
+  ModelFacts facts;
+  std::vector<ProbeSample> probes;
+};
+struct OpenFailed {
+  std::int32_t code = 1;  ///< ExitCode
+  std::string text;
+};
+struct BlockIsDone {
+  std::uint64_t ticket = 0;
+  Hash128 digest;
+  std::uint64_t input_xxh3 = 0;
+  float milliseconds = 0;
+  std::uint64_t peak_bytes = 0;
+  Extent tile;           ///< the smallest that was run
+  Extent out_of_memory;  ///< input extent that the cap refused; empty if none
+  std::uint32_t lane = 0;
+  std::int64_t begin_us = 0;  ///< of the steady clock
+  std::int64_t end_us = 0;
+};
+struct BlockHasFailed {
+  std::uint64_t ticket = 0;
+  Fault fault = Fault::none;
+  std::string detail;
+};
+struct DecodeSpan {
+  ItemId item{};
+  std::int64_t begin_us = 0;
+  std::int64_t end_us = 0;
+};
+struct ExecutorBeat {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t peak_bytes = 0;
+  std::int64_t busy_us = 0;  ///< of all lanes since the start
+};
+
+using FromExecutor = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat>;
+
+// ---- fields ---------------------------------------------------------------------------------------------------------
+
+template <class Archive>
+void fields(Archive& archive, Slot& slot) {
+  archive(slot.offset, slot.bytes);
+}
+template <class Archive>
+void fields(Archive& archive, Margin& margin) {
+  archive(margin.top, margin.left, margin.bottom, margin.right);
+}
+template <class Archive>
+void fields(Archive& archive, TileGeometry& geometry) {
+  archive(geometry.scale, geometry.halo, geometry.padding, geometry.min_tile_px);
+}
+template <class Archive>
+void fields(Archive& archive, LayerCost& layer) {
+  archive(layer.macs_per_px, layer.numerator, layer.denominator, layer.shrink);
+}
+template <class Archive>
+void fields(Archive& archive, ModelFacts& facts) {
+  archive(facts.input_name, facts.output_name, facts.input_channels, facts.output_channels, facts.local,
+          facts.why_not_local, facts.geometry, facts.layers, facts.weights_bytes);
+}
+template <class Archive>
+void fields(Archive& archive, ProbeSample& probe) {
+  archive(probe.input, probe.peak_bytes);
+}
+template <class Archive>
+void fields(Archive& archive, Open& message) {
+  archive(message.config, message.config_folder, message.model_digest, message.cap_bytes, message.outside_bytes);
+}
+template <class Archive>
+void fields(Archive& archive, StartLanes& message) {
+  archive(message.lanes);
+}
+template <class Archive>
+void fields(Archive& archive, RunBlock& message) {
+  archive(message.ticket, message.key, message.attempt, message.file, message.file_bytes, message.extent, message.rect,
+          message.tile, message.slot, message.last_of_item);
+}
+template <class Archive>
+void fields(Archive& archive, CancelItem& message) {
+  archive(message.item, message.attempt);
+}
+template <class Archive>
+void fields(Archive&, StopExecutor&) {}
+template <class Archive>
+void fields(Archive& archive, Opened& message) {
+  archive(message.device_class, message.engine, message.budget_bytes, message.facts, message.probes);
+}
+template <class Archive>
+void fields(Archive& archive, OpenFailed& message) {
+  archive(message.code, message.text);
+}
+template <class Archive>
+void fields(Archive& archive, BlockIsDone& message) {
+  archive(message.ticket, message.digest, message.input_xxh3, message.milliseconds, message.peak_bytes, message.tile,
+          message.out_of_memory, message.lane, message.begin_us, message.end_us);
+}
+template <class Archive>
+void fields(Archive& archive, BlockHasFailed& message) {
+  archive(message.ticket, message.fault, message.detail);
+}
+template <class Archive>
+void fields(Archive& archive, DecodeSpan& message) {
+  archive(message.item, message.begin_us, message.end_us);
+}
+template <class Archive>
+void fields(Archive& archive, ExecutorBeat& message) {
+  archive(message.used_bytes, message.peak_bytes, message.busy_us);
+}
+
+}  // namespace pantile

@@ -1,0 +1,30 @@
+#include "plan/work.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace pantile {
+
+void Work::add(ItemId item, std::uint64_t cost_px, std::span<const BlockRange> missing, std::uint32_t failed_attempts) {
+  const auto is_empty = [](const BlockRange& range) { return range.count == 0; };
+  expect(!missing.empty() && std::none_of(missing.begin(), missing.end(), is_empty), "an item to do misses blocks");
+  items_.push_back({.item = item,
+                    .cost_px = cost_px,
+                    .failed_attempts = failed_attempts,
+                    .range_count = static_cast<std::uint32_t>(missing.size()),
+                    .first_range = ranges_.size()});
+  ranges_.insert(ranges_.end(), missing.begin(), missing.end());
+}
+
+std::span<const BlockRange> Work::missing(const WorkItem& item) const {
+  return std::span{ranges_}.subspan(item.first_range, item.range_count);
+}
+
+void Work::sort() {
+  std::sort(items_.begin(), items_.end(), [](const WorkItem& a, const WorkItem& b) { return a.item < b.item; });
+  const auto same = [](const WorkItem& a, const WorkItem& b) { return a.item == b.item; };
+  expect(std::adjacent_find(items_.begin(), items_.end(), same) == items_.end(), "each item is in the work once");
+}
+
+}  // namespace pantile

@@ -1,0 +1,161 @@
+// What is drawn: the block of a terminal and the closing lines. Pure; progress.cpp decides when.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/byte_size.hpp"
+#include "report/progress.hpp"
+#include "report/progress_words.hpp"
+
+namespace pantile {
+namespace {
+
+constexpr std::size_t max_devices = 8;
+constexpr std::size_t max_messages = 3;
+
+std::string bar(double share, std::size_t width, Charset charset) {
+  if (charset == Charset::ascii) {
+    const auto full = static_cast<std::size_t>(std::floor(share * static_cast<double>(width)));
+    return std::string(full, '#') + std::string(width - full, '.');
+  }
+  const auto halves = static_cast<std::size_t>(std::floor(share * static_cast<double>(2 * width)));
+  std::string text;
+  for (std::size_t i = 0; i < width; ++i) {
+    text += halves >= 2 * (i + 1) ? "█" : halves == 2 * i + 1 ? "▌" : "·";
+  }
+  return text;
+}
+
+std::string title(const LiveState& state, WallTime now, std::size_t width, Charset charset) {
+  const char* const dot = charset == Charset::utf8 ? "·" : "-";
+  std::string text = fmt::format("{} {} {} rank{}", state.run, dot, state.ranks, state.ranks == 1 ? "" : "s");
+  if (state.epoch > 1) {
+    text += fmt::format(" {} resumed, epoch {}", dot, state.epoch);
+  }
+  if (state.state != RunState::running) {
+    text += fmt::format(" {} {}", dot, name(state.state));
+  }
+  const std::string elapsed = words::duration(now - state.started) + " elapsed";
+  const std::size_t room = width > elapsed.size() + 2 ? width - elapsed.size() - 2 : 0;
+  return pad_right(fit(clean(text, charset), room, charset), room) + "  " + elapsed;
+}
+
+std::string items(const LiveState& state, Charset charset) {
+  const char* const dot = charset == Charset::utf8 ? "·" : "-";
+  const std::uint64_t known = state.done + state.running + state.quarantined;
+  std::string text = fmt::format("  items  {} done {} {} running {} {} waiting", state.done, dot, state.running, dot,
+                                 state.items > known ? state.items - known : 0);
+  if (state.quarantined > 0) {
+    text += fmt::format(" {} {} quarantined", dot, state.quarantined);
+  }
+  return text;
+}
+
+std::string device(const DeviceLive& d, std::size_t name_width, Charset charset) {
+  const double share = std::clamp(d.utilisation, 0.0, 1.0);
+  return fmt::format("  {}  {} {:>3.0f} %  {} of {}  {} job{}  {}  {}", pad_right(clean(d.name, charset), name_width),
+                     bar(share, 8, charset), share * 100, format_byte_size(d.used_bytes), format_byte_size(d.cap_bytes),
+                     d.lanes, d.lanes == 1 ? "" : "s", words::rate(d.pixels_per_s), clean(d.doing, charset));
+}
+
+void add_devices(std::vector<std::string>& lines, const LiveState& state, Charset charset) {
+  const std::size_t shown = std::min(state.devices.size(), max_devices);
+  std::size_t name_width = 0;
+  for (std::size_t i = 0; i < shown; ++i) {
+    name_width = std::max(name_width, columns(clean(state.devices[i].name, charset)));
+  }
+  for (std::size_t i = 0; i < shown; ++i) {
+    lines.push_back(device(state.devices[i], name_width, charset));
+  }
+  if (shown < state.devices.size()) {
+    lines.push_back(fmt::format("  and {} more devices", state.devices.size() - shown));
+  }
+}
+
+void add_messages(std::vector<std::string>& lines, const LiveState& state, Charset charset) {
+  std::vector<std::string> texts;
+  for (auto message = state.messages.rbegin(); message != state.messages.rend() && texts.size() < max_messages;
+       ++message) {
+    if (message->level >= log::Level::warn) {
+      texts.push_back("  ! " + clean(message->text, charset));
+    }
+  }
+  lines.insert(lines.end(), texts.rbegin(), texts.rend());
+}
+
+const char* hint(RunState state) {
+  return state == RunState::draining
+             ? "  stopping, resumable: finishing what is in flight; Ctrl-C again = stop now"
+             : "  Ctrl-C once = finish what is in flight and stop (resumable); twice = stop now";
+}
+
+std::string verdict(ExitCode code) {
+  switch (code) {
+    case ExitCode::done:
+    case ExitCode::quarantined: return "done";
+    case ExitCode::stopped:
+    case ExitCode::interrupted: return "stopped";
+    case ExitCode::failed:
+    case ExitCode::usage:
+    case ExitCode::differs: break;
+  }
+  return "failed";
+}
+
+std::string next_step(ExitCode code, const ProgressTexts& texts) {
+  switch (code) {
+    case ExitCode::done: return fmt::format("pantile verify {}", texts.run_folder);
+    case ExitCode::quarantined:
+      return fmt::format("why: {0}/quarantine.csv; the rest: pantile verify {0}", texts.run_folder);
+    case ExitCode::stopped:
+    case ExitCode::interrupted: return fmt::format("pantile run {}  (goes on from here)", texts.job);
+    case ExitCode::failed:
+    case ExitCode::usage:
+    case ExitCode::differs: break;
+  }
+  return fmt::format("why: above and in {}/logs; then: pantile run {}  (goes on from here)", texts.run_folder,
+                     texts.job);
+}
+
+}  // namespace
+
+std::vector<std::string> progress_block(const LiveState& state, WallTime now, int width, Charset charset) {
+  const auto room = static_cast<std::size_t>(std::max(20, width));
+  const std::string figures =
+      fmt::format("  {:>3.0f} %  {} of {}  {}  {}", std::floor(state.progress() * 100),
+                  words::pixels(static_cast<double>(state.pixels_done)),
+                  words::pixels(static_cast<double>(state.pixels)), words::rate(state.pixels_per_s), words::eta(state));
+  // By the window alone: a bar that changes its length with each figure is hard to read.
+  const std::size_t bar_width = std::clamp<std::size_t>(room > 70 ? room - 70 : 0, 10, 40);
+  std::vector<std::string> lines;
+  lines.push_back(title(state, now, room, charset));
+  lines.push_back("  " + bar(state.progress(), bar_width, charset) + figures);
+  lines.push_back(items(state, charset));
+  lines.emplace_back();
+  add_devices(lines, state, charset);
+  lines.emplace_back();
+  add_messages(lines, state, charset);
+  lines.emplace_back(hint(state.state));
+  for (std::string& line : lines) {
+    line = fit(line, room, charset);
+    line.erase(line.find_last_not_of(' ') + 1);
+  }
+  return lines;
+}
+
+std::vector<std::string> closing_lines(const LiveState& state, WallTime now, ExitCode code,
+                                       const ProgressTexts& texts) {
+  const std::chrono::duration<double> time = now - state.started;
+  const auto new_pixels = static_cast<double>(state.pixels_done - std::min(state.pixels_before, state.pixels_done));
+  std::string text = fmt::format("{:<8} {} of {} items", verdict(code), state.done, state.items);
+  if (state.quarantined > 0) {
+    text += fmt::format(", {} quarantined", state.quarantined);
+  }
+  text += fmt::format(", {}, {}, exit {}", words::duration(now - state.started),
+                      words::rate(time.count() > 0 ? new_pixels / time.count() : 0), static_cast<int>(code));
+  return {std::move(text), fmt::format("{:<8} {}", "next", next_step(code, texts))};
+}
+
+}  // namespace pantile

@@ -1,0 +1,374 @@
+#include "run/coordinator.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "base/log.hpp"
+#include "cluster/backoff.hpp"
+#include "cluster/messages.hpp"
+#include "plan/scheduler.hpp"
+#include "report/rate.hpp"
+#include "run/quarantine_list.hpp"
+#include "run/signals.hpp"
+#include "store/index_writer.hpp"
+
+namespace pantile {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How many extents the tile planner is shown.
+constexpr std::size_t max_extent_classes = 64;
+
+SchedulerSettings scheduler_settings(const RunConfig& config) {
+  SchedulerSettings settings;
+  settings.retries = static_cast<std::uint32_t>(config.on_error.retries);
+  return settings;
+}
+
+class Coordinator {
+ public:
+  Coordinator(Job& job, Transport& transport, const LiveSink& show)
+      : job_{job}, transport_{transport}, show_{show}, scheduler_{job.work, scheduler_settings(job.config)} {
+    live_.state = RunState::starting;
+    live_.run = job.config.name;
+    live_.items = job.catalog.size();
+    live_.pixels = job.pixels;
+    live_.started = std::chrono::system_clock::now();
+    live_.pid = ::getpid();
+    live_.host = host_name();
+    live_.epoch = index(job.journal.epoch());
+    live_.ranks = static_cast<std::uint32_t>(transport.size());
+  }
+
+  Conclusion run() {
+    if (job_.work.items().empty()) {
+      outcome_ = Outcome::complete;
+    }
+    Backoff backoff;
+    Clock::time_point next_tick = Clock::now();
+    while (!outcome_) {
+      const bool busy = step();
+      if (Clock::now() >= next_tick) {
+        next_tick = Clock::now() + std::chrono::seconds{1};
+        handle(Tick{});
+        tell_the_world();
+      }
+      if (busy) {
+        backoff.reset();
+      } else {
+        std::this_thread::sleep_for(backoff.next());
+      }
+    }
+    return conclude();
+  }
+
+ private:
+  struct RankFacts {
+    std::optional<Ready> ready;
+    Beat beat;
+    bool gone = false;
+  };
+
+  [[nodiscard]] double now_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  template <class Message>
+  void say(RankId to, Message message) {
+    if (!ranks_[to].gone) {
+      transport_.send(to, encode_message(ToWorker{std::move(message)}));
+    }
+  }
+
+  bool step() {
+    bool busy = false;
+    while (std::optional<Envelope> envelope = transport_.poll()) {
+      auto message = decode_message<ToCoordinator>(envelope->payload);
+      std::visit([&](auto& said) { on(envelope->from, said); }, message);
+      busy = true;
+    }
+    if (stop_signals() > 0) {
+      drain("a signal asks to stop");
+    }
+    commit_shards();
+    if (Clock::now() >= next_show_) {
+      next_show_ = Clock::now() + std::chrono::milliseconds{100};
+      refresh_live();
+      show_(live_);
+    }
+    return busy;
+  }
+
+  // ---- the workers' messages -----------------------------------------------------------------------------------------
+
+  void on(RankId from, Hello& hello) {
+    if (hello.version != protocol_version) {
+      throw Error{fmt::format("rank {} on {} speaks version {} of the protocol and the coordinator version {}. Start all "
+                              "ranks with the same pantile.", index(from), hello.host, hello.version, protocol_version)};
+    }
+    say(from, Welcome{.version = protocol_version,
+                      .epoch = job_.journal.epoch(),
+                      .run_folder = std::filesystem::absolute(job_.folder.layout().root).string(),
+                      .run_id = job_.run_id,
+                      .config = effective_text(job_.config),
+                      .config_folder = job_.config.folder.string(),
+                      .model_digest = job_.model_digest,
+                      .extents = job_.extent_classes(max_extent_classes)});
+  }
+
+  void on(RankId from, Ready& ready) {
+    log::info("{}: {} lane{}, tiles of {}: {}", ready.device, ready.lanes, ready.lanes == 1 ? "" : "s",
+              to_string(ready.tile), ready.why);
+    const int lanes = ready.lanes;
+    ranks_[from].ready = std::move(ready);
+    live_.state = live_.state == RunState::starting ? RunState::running : live_.state;
+    handle(RankJoined{.rank = from, .lanes = lanes});
+  }
+
+  void on(RankId from, ItemIsComputed& computed) { handle(ItemComputed{from, computed.item, computed.seconds}); }
+  void on(RankId from, ItemHasFailed& failed) {
+    handle(ItemFailed{from, failed.item, failed.fault, std::move(failed.detail)});
+  }
+  void on(RankId from, ItemComesBack& back) { handle(ItemReturned{from, back.item}); }
+  void on(RankId from, SealRequest& request) { handle(SealAsked{from, request.shard, std::move(request.rows)}); }
+
+  void on(RankId from, ShardIsSealed& sealed) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(job_.folder.layout().shard(sealed.name), error);
+    if (error || size != sealed.bytes) {
+      log::error("{} is not on disk as rank {} wrote it ({}); its items are made again", sealed.name, index(from),
+                 error ? error.message() : fmt::format("{} of {} bytes", size, sealed.bytes));
+      handle(SealAborted{from, sealed.shard});
+      return;
+    }
+    sealed_.insert_or_assign({from, sealed.shard}, ShardCommit{sealed.name, sealed.bytes, sealed.hash, sealed.content_sum,
+                                                               std::move(sealed.ranges)});
+    handle(SealReady{from, sealed.shard});
+  }
+
+  void on(RankId from, Beat& beat) { ranks_[from].beat = beat; }
+  void on(RankId from, StopRequest& /*request*/) { drain(fmt::format("a signal asks rank {} to stop", index(from))); }
+
+  void on(RankId from, WorkerGivesUp& given_up) {
+    ranks_[from].gone = true;
+    error_ = error_.empty() ? given_up.text : error_;
+    error_code_ = static_cast<ExitCode>(given_up.code);
+    const bool alone = std::all_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank.second.gone; });
+    if (!alone) {
+      log::error("rank {} gives up: {}", index(from), given_up.text);
+      add_message(live_, log::Level::error, fmt::format("rank {} gives up: {}", index(from), given_up.text));
+    }
+    // A rank that never was ready is unknown to the scheduler, which therefore cannot notice that nobody is left.
+    handle(RankJoined{.rank = from, .lanes = 1});
+    handle(RankLost{from});
+  }
+
+  void drain(const std::string& why) {
+    if (live_.state == RunState::draining) {
+      return;
+    }
+    live_.state = RunState::draining;
+    log::info("{}: finishing what is in flight", why);
+    handle(Drain{});
+  }
+
+  // ---- the scheduler's commands ----------------------------------------------------------------------------------------
+
+  void handle(const Event& event) {
+    for (Command& command : scheduler_.on(event, now_s())) {
+      std::visit([this](auto& told) { carry_out(told); }, command);
+    }
+  }
+
+  void carry_out(Assign& assign) {
+    AssignUnit unit;
+    for (UnitItem& item : assign.unit.items) {
+      const CatalogItem facts = job_.catalog.item(item.item);
+      unit.items.push_back({.item = item.item,
+                            .attempt = item.attempt,
+                            .file = job_.catalog.file(item.item).string(),
+                            .file_bytes = facts.bytes,
+                            .extent = facts.extent,
+                            .output_extent = job_.output_extent(item.item),
+                            .blocks = std::move(item.blocks)});
+    }
+    unit.seal_after_ms = seal_after().count();
+    say(assign.rank, std::move(unit));
+  }
+
+  void carry_out(Recall& recall) { say(recall.rank, GiveBack{}); }
+  void carry_out(AskSeal& ask) { say(ask.rank, SealPlease{}); }
+  void carry_out(SealVerdict& verdict) {
+    say(verdict.rank, SealAnswer{verdict.shard, std::vector<std::uint8_t>(verdict.wanted.begin(), verdict.wanted.end())});
+  }
+  void carry_out(CommitShard& commit) { to_commit_.emplace_back(commit.rank, commit.shard); }
+  void carry_out(RefuseShard& refuse) {
+    sealed_.erase({refuse.rank, refuse.shard});
+    say(refuse.rank, DeleteShard{refuse.shard});
+  }
+  /// All leave together, at the end, when the exit code is known.
+  void carry_out(Dismiss& /*dismiss*/) {}
+  void carry_out(Finished& finished) { outcome_ = finished.outcome; }
+
+  void carry_out(RecordFailure& record) {
+    log::warn("{}: attempt {} failed: {}; it will be tried again", job_.catalog.path(record.item), record.attempt,
+              record.detail);
+    job_.journal.append(AttemptFailed{record.item, record.attempt, {record.fault, record.detail}}, job_.state);
+  }
+
+  void carry_out(Quarantine& quarantine) {
+    const std::string text = fmt::format("{} is in quarantine: {}", job_.catalog.path(quarantine.item), quarantine.detail);
+    log::warn("{}", text);
+    add_message(live_, log::Level::warn, text);
+    job_.journal.append(ItemQuarantined{quarantine.item, quarantine.attempts, {quarantine.fault, quarantine.detail}},
+                        job_.state);
+  }
+
+  /// The commit point: one fdatasync for all shards that are ready, and only then the scheduler hears of it.
+  void commit_shards() {
+    if (to_commit_.empty() && !job_.journal.pending()) {
+      return;
+    }
+    for (const auto& shard : to_commit_) {
+      job_.journal.append(sealed_.at(shard), job_.state);
+    }
+    job_.journal.commit();
+    for (const auto& [rank, shard] : std::exchange(to_commit_, {})) {
+      sealed_.erase({rank, shard});
+      handle(SealCommitted{rank, shard});
+    }
+  }
+
+  /// The configured age, else a 200th of the predicted run, within one minute and a quarter of an hour.
+  [[nodiscard]] std::chrono::milliseconds seal_after() const {
+    if (job_.config.output.seal_after) {
+      return *job_.config.output.seal_after;
+    }
+    const double predicted_s = live_.eta_s.value_or(0) + now_s();
+    return std::chrono::milliseconds{static_cast<std::int64_t>(1000 * std::clamp(predicted_s / 200, 60.0, 900.0))};
+  }
+
+  // ---- what the world sees -----------------------------------------------------------------------------------------------
+
+  void refresh_live() {
+    const SchedulerProgress progress = scheduler_.progress(now_s());
+    live_.updated = std::chrono::system_clock::now();
+    live_.done = job_.state.done_items();
+    live_.quarantined = job_.state.quarantine().size();
+    live_.running = progress.count(ItemState::running);
+    live_.pixels_done = live_.pixels - std::min(live_.pixels, progress.px_left);
+    rate_.add(Clock::now(), live_.pixels_done);
+    live_.pixels_per_s = rate_.pixels_per_s();
+    live_.eta_s = std::isfinite(progress.remaining_s) ? std::optional{progress.remaining_s} : rate_.eta_s(progress.px_left);
+    live_.devices.clear();
+    for (const RankView& view : scheduler_.ranks()) {
+      const RankFacts& rank = ranks_[view.rank];
+      if (!rank.ready || rank.gone) {
+        continue;
+      }
+      live_.devices.push_back({.name = rank.ready->device,
+                               .cap_bytes = rank.ready->cap_bytes,
+                               .used_bytes = rank.beat.used_bytes,
+                               .peak_bytes = rank.beat.peak_bytes,
+                               .lanes = rank.ready->lanes,
+                               .utilisation = rank.beat.utilisation,
+                               .pixels_per_s = view.px_per_s,
+                               .doing = view.running.empty() ? std::string{}
+                                                             : std::string{job_.catalog.path(view.running.front())}});
+    }
+  }
+
+  void tell_the_world() {
+    refresh_live();
+    try {
+      write_live(job_.folder.layout().live(), live_);
+    } catch (const Error& error) {
+      log::debug("live.json: {}", error.what());  // Nobody's work depends on it.
+    }
+  }
+
+  Conclusion conclude() {
+    commit_shards();
+    const ExitCode code = exit_code();
+    for (int rank = 1; rank < transport_.size(); ++rank) {
+      say(RankId{rank}, Leave{static_cast<std::int32_t>(code)});
+    }
+    flush(transport_, std::chrono::seconds{10});
+    Conclusion conclusion{.code = code, .live = {}, .error = {}};
+    if (code == ExitCode::failed || code == ExitCode::usage) {
+      conclusion.error = error_.empty() ? "all workers are gone and items are left" : error_;
+    }
+    try {
+      const RunTotals totals = write_index(job_.folder.layout(), job_.catalog, job_.state);
+      write_quarantine_list(job_.folder.layout().quarantine(), job_.catalog, job_.state);
+      if (*outcome_ == Outcome::complete) {
+        job_.journal.append(RunEnd{totals.digest}, job_.state);
+        job_.journal.commit();
+      }
+    } catch (const Error& error) {
+      // On a full disk the first error is the one to tell. What is committed stays committed.
+      conclusion.error = conclusion.error.empty() ? error.what() : conclusion.error;
+      conclusion.code = code == ExitCode::usage ? code : ExitCode::failed;
+    }
+    live_.state = conclusion.code == ExitCode::stopped  ? RunState::stopped
+                  : conclusion.error.empty()            ? RunState::done
+                                                        : RunState::failed;
+    tell_the_world();
+    live_.eta_s = 0;
+    conclusion.live = live_;
+    return conclusion;
+  }
+
+  [[nodiscard]] ExitCode exit_code() const {
+    switch (*outcome_) {
+      case Outcome::complete:
+        return job_.state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
+      case Outcome::drained: return ExitCode::stopped;
+      case Outcome::out_of_ranks: return error_code_;
+      case Outcome::too_many_quarantined: return ExitCode::failed;
+    }
+    return ExitCode::failed;
+  }
+
+  Job& job_;
+  Transport& transport_;
+  const LiveSink& show_;
+  Scheduler scheduler_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point next_show_ = Clock::now();
+  std::optional<Outcome> outcome_;
+  std::string error_;
+  ExitCode error_code_ = ExitCode::failed;
+  std::map<RankId, RankFacts> ranks_;
+  std::map<std::pair<RankId, ShardId>, ShardCommit> sealed_;  ///< on disk, not yet in the journal
+  std::vector<std::pair<RankId, ShardId>> to_commit_;
+  LiveState live_;
+  RateMeter rate_;
+};
+
+}  // namespace
+
+Conclusion coordinate(Job& job, Transport& transport, const LiveSink& show) {
+  try {
+    return Coordinator{job, transport, show}.run();
+  } catch (...) {
+    dismiss_workers(transport, ExitCode::failed);
+    throw;
+  }
+}
+
+void dismiss_workers(Transport& transport, ExitCode code) {
+  for (int rank = 1; rank < transport.size(); ++rank) {
+    transport.send(RankId{rank}, encode_message(ToWorker{Leave{static_cast<std::int32_t>(code)}}));
+  }
+  flush(transport, std::chrono::seconds{10});
+}
+
+}  // namespace pantile

@@ -1,0 +1,272 @@
+#include "run/executor.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <set>
+
+#include "base/byte_size.hpp"
+#include "base/file.hpp"
+#include "codec/decode.hpp"
+#include "config/config.hpp"
+#include "device/cpu.hpp"
+#include "device/process_memory.hpp"
+#include "model/analysis.hpp"
+#include "pipeline/bounded_queue.hpp"
+#include "pipeline/executor_protocol.hpp"
+#include "pipeline/lanes.hpp"
+#include "run/stage_setup.hpp"
+#include "store/digest.hpp"
+
+namespace pantile {
+namespace {
+
+/// Everything that a model needs to run on this device, in the order of its construction.
+struct Device {
+  Meter meter;
+  SlabPool slabs{meter};
+  Engine engine;
+  std::optional<Session> session;
+  std::optional<ModelStage> stage;
+};
+
+class Executor {
+ public:
+  Executor(Link& link, const Arena& arena) : link_{link}, arena_{arena} {}
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  ~Executor() { stop(); }
+
+  void serve() {
+    auto next_beat = std::chrono::steady_clock::now();
+    for (;;) {
+      const std::optional<Bytes> bytes = link_.receive(std::chrono::milliseconds{100});
+      if (bytes && !std::visit([this](const auto& message) { return on(message); }, decode_message<ToExecutor>(*bytes))) {
+        return;
+      }
+      if (std::chrono::steady_clock::now() >= next_beat && lanes_) {
+        next_beat += std::chrono::seconds{1};
+        tell(ExecutorBeat{device_->meter.current(), device_->meter.peak(), lanes_->busy_us()});
+      }
+    }
+  }
+
+ private:
+  using Decoded = Result<std::shared_ptr<const DecodedItem>>;
+  using Attempt = std::pair<ItemId, std::uint32_t>;
+
+  /// Each handler returns false if it was the last message.
+  bool on(const Open& open) {
+    try {
+      tell(opened(open));
+    } catch (const Error& error) {
+      tell(OpenFailed{static_cast<std::int32_t>(error.code()), error.what()});
+    } catch (const std::bad_alloc&) {
+      tell(OpenFailed{static_cast<std::int32_t>(ExitCode::failed), "there is not enough memory to open the model"});
+    }
+    return true;
+  }
+  bool on(const StartLanes& start) {
+    lanes_.emplace(*device_->stage, start.lanes, &steady_us,
+                   [this](const BlockJob& job, const BlockOutcome& outcome) { finish(job, outcome); });
+    decoder_ = std::jthread{[this] { decode_all(); }};
+    return true;
+  }
+  bool on(const RunBlock& run) {
+    queue_.push(run, 0);
+    return true;
+  }
+  bool on(const CancelItem& cancel) {
+    const std::lock_guard lock{cancelled_mutex_};
+    cancelled_.emplace(cancel.item, cancel.attempt);
+    return true;
+  }
+  bool on(const StopExecutor& /*stop*/) {
+    stop();
+    return false;
+  }
+
+  template <class Message>
+  void tell(Message message) {
+    link_.send(encode_message(FromExecutor{std::move(message)}));
+  }
+
+  /// Opens engine and model under the cap, and measures what tiles need.
+  Opened opened(const Open& open) {
+    const RunConfig config = parse_config(open.config, "the run's config", open.config_folder);
+    const StageConfig& stage = config.pipeline.front();
+    const ModelFile model = read_model(stage);
+    if (model.digest != open.model_digest) {
+      throw UsageError{fmt::format("{} is another file here than where the run was started (digest {} instead of {}). All "
+                                   "nodes must see the same model.",
+                                   stage.model.resolved.string(), to_string(model.digest), to_string(open.model_digest))};
+    }
+    const ModelFacts facts = analyse(model.bytes, stage.model.written);
+    device_.emplace();
+    Meter& meter = device_->meter;
+    meter.set_cap(budget(open, meter));
+    device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written);
+    device_->stage.emplace(*device_->session, facts, stage_options(stage, config.tiles, facts));
+    meter.set_cap(budget(open, meter));
+    const std::vector<ProbeSample> probes = probe_footprint(*device_->session);
+    device_->slabs.trim_idle();
+    meter.set_cap(budget(open, meter));
+    meter.reset_peak();
+    return {.device_class = cpu_device_class(),
+            .engine = "ONNX Runtime " + device_->engine.version(),
+            .budget_bytes = meter.cap() - meter.current(),
+            .facts = facts,
+            .probes = probes};
+  }
+
+  /// What the meter may hand out: the device's cap less all that no meter sees, now.
+  static std::uint64_t budget(const Open& open, const Meter& meter) {
+    const std::uint64_t taken = unmetered_bytes(meter) + open.outside_bytes + memory_reserve_bytes;
+    if (open.cap_bytes <= taken + meter.current() + MiB) {
+      throw UsageError{fmt::format("devices.memory.cap: {} leaves nothing for the model: {} are taken by the program, its "
+                                   "libraries and its buffers before the first tile. Raise it to {} or more.",
+                                   format_byte_size(open.cap_bytes), format_byte_size(taken + meter.current()),
+                                   format_byte_size(taken + meter.current() + 32 * MiB))};
+    }
+    return open.cap_bytes - taken;
+  }
+
+  /// The decoder's thread: blocks of one item follow each other, so the last image is kept for the next block.
+  void decode_all() {
+    Attempt current{};  // Attempts count from 1: this is none.
+    std::optional<Decoded> decoded;
+    while (const std::optional<RunBlock> run = queue_.pop()) {
+      const Attempt wanted{run->key.item, run->attempt};
+      if (is_cancelled(wanted)) {
+        tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
+        continue;
+      }
+      if (current != wanted) {
+        decoded.reset();  // Before the next image is read: both together may be too much.
+        const std::int64_t begin_us = steady_us();
+        decoded.emplace(decode_item(*run));
+        current = wanted;
+        tell(DecodeSpan{run->key.item, begin_us, steady_us()});
+      }
+      if (!*decoded) {
+        tell(BlockHasFailed{run->ticket, decoded->failure().fault, decoded->failure().detail});
+        continue;
+      }
+      lanes_->add(job_of(*run, decoded->value()));
+      if (run->last_of_item) {
+        decoded.reset();
+        current = {};
+      }
+    }
+  }
+
+  Decoded decode_item(const RunBlock& run) {
+    try {
+      const Bytes encoded = read_file(run.file, DecodeLimits{}.max_file_bytes);
+      if (encoded.size() != run.file_bytes) {
+        return Failure{Fault::changed, fmt::format("the file has {} bytes now and had {} when the catalog was made",
+                                                   encoded.size(), run.file_bytes)};
+      }
+      const Result<ImageHeader> header = probe(encoded, encoded.size());
+      if (!header) {
+        return header.failure();
+      }
+      Charge charge = charge_pixels(decoded_bytes(header.value()));
+      Result<Image> image = pantile::decode(encoded, DecodeLimits{});
+      if (!image) {
+        return image.failure();
+      }
+      if (image.value().extent() != run.extent) {
+        return Failure{Fault::changed, fmt::format("the image is {} now and was {} when the catalog was made",
+                                                   to_string(image.value().extent()), to_string(run.extent))};
+      }
+      return std::make_shared<const DecodedItem>(
+          DecodedItem{std::move(image).value(), xxh3_64(encoded), std::move(charge)});
+    } catch (const Error& error) {
+      return Failure{Fault::unreadable, error.what()};
+    } catch (const std::bad_alloc&) {
+      return Failure{Fault::does_not_fit, fmt::format("its {} pixels do not fit under the device's memory cap beside the "
+                                                      "model", to_string(run.extent))};
+    }
+  }
+
+  /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the images
+  /// before this one. Throws std::bad_alloc if even an idle device has no room for them.
+  Charge charge_pixels(std::uint64_t bytes) {
+    for (;;) {
+      const bool alone = lanes_->idle();
+      try {
+        return Charge{device_->meter, bytes};
+      } catch (const std::bad_alloc&) {
+        const bool made_room = device_->slabs.trim_idle() > 0;
+        if (alone && !made_room) {
+          throw;
+        }
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    }
+  }
+
+  BlockJob job_of(const RunBlock& run, const std::shared_ptr<const DecodedItem>& item) const {
+    const std::span<std::byte> slot = arena_.at(run.slot);
+    return {.ticket = run.ticket,
+            .item = item,
+            .grid = TileGrid{run.extent, device_->stage->geometry(), device_->stage->border(), run.rect, run.tile},
+            .rect = run.rect,
+            .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
+            .key = run.key};
+  }
+
+  /// On the lane that did a block's last tile.
+  void finish(const BlockJob& job, const BlockOutcome& outcome) {
+    if (outcome.failure) {
+      tell(BlockHasFailed{job.ticket, outcome.failure->fault, outcome.failure->detail});
+      return;
+    }
+    tell(BlockIsDone{.ticket = job.ticket,
+                     .digest = block_digest(job.key.item, job.key.output, DType::u8, job.rect,
+                                            device_->stage->output_channels(), std::as_bytes(job.pixels)),
+                     .input_xxh3 = job.item->input_xxh3,
+                     .milliseconds = static_cast<float>(outcome.busy_ms),
+                     .peak_bytes = outcome.peak_bytes,
+                     .tile = outcome.tile,
+                     .out_of_memory = outcome.out_of_memory.value_or(Extent{}),
+                     .lane = outcome.lane,
+                     .begin_us = outcome.begin_us,
+                     .end_us = outcome.end_us});
+  }
+
+  [[nodiscard]] bool is_cancelled(const Attempt& attempt) {
+    const std::lock_guard lock{cancelled_mutex_};
+    return cancelled_.contains(attempt);
+  }
+
+  void stop() {
+    queue_.close();
+    decoder_ = {};
+    lanes_.reset();
+  }
+
+  Link& link_;
+  const Arena& arena_;
+  std::optional<Device> device_;
+  BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena
+  std::mutex cancelled_mutex_;
+  std::set<Attempt> cancelled_;
+  std::optional<Lanes> lanes_;
+  std::jthread decoder_;
+};
+
+}  // namespace
+
+void run_executor(Link& link, const Arena& arena) { Executor{link, arena}.serve(); }
+
+std::int64_t steady_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace pantile

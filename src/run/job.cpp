@@ -1,0 +1,155 @@
+#include "run/job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "base/log.hpp"
+#include "config/identity.hpp"
+#include "device/cpu.hpp"
+#include "image/block_grid.hpp"
+#include "model/analysis.hpp"
+#include "report/live.hpp"
+#include "run/stage_setup.hpp"
+#include "source/folder.hpp"
+#include "store/catalog_file.hpp"
+
+namespace pantile {
+namespace {
+
+Catalog catalog_of(const RunConfig& config) {
+  std::vector<InputSpec> inputs;
+  for (const InputConfig& input : config.input) {
+    inputs.push_back({input.path.resolved, input.include, input.exclude});
+  }
+  return build_catalog(inputs, usable_cores());
+}
+
+RunStart run_start(const RunConfig& config, const Catalog& catalog) {
+  RunStart start{.time = iso_time(std::chrono::system_clock::now()), .items = catalog.size(), .outputs = {},
+                 .plan = effective_text(config)};
+  for (const OutputConfig& output : config.outputs) {
+    start.outputs.push_back({output.name, output.dtype});
+  }
+  return start;
+}
+
+/// Why an item need not be tried, or nothing.
+std::optional<Failure> hopeless(const Job& job, ItemId item) {
+  const Fault fault = job.catalog.fault(item);
+  if (fault != Fault::none) {
+    return Failure{fault, job.catalog.item(item).detail};
+  }
+  if (job.output_extent(item).empty()) {
+    return Failure{Fault::unsupported, fmt::format("the image ({}) is smaller than what the model takes off its edges; set "
+                                                   "image.border: replicate to extend it",
+                                                   to_string(job.catalog.extent(item)))};
+  }
+  return std::nullopt;
+}
+
+/// The blocks of one output that are not committed, as ranges.
+void add_missing(const JournalState& state, ItemId item, OutputId output, std::uint32_t blocks,
+                 std::vector<BlockRange>& missing) {
+  if (state.done(item, output)) {
+    return;
+  }
+  for (std::uint32_t block = 0; block < blocks; ++block) {
+    if (state.committed({item, output, BlockId{block}})) {
+      continue;
+    }
+    const bool adjacent = !missing.empty() && missing.back().output == output &&
+                          index(missing.back().first) + missing.back().count == block;
+    if (adjacent) {
+      ++missing.back().count;
+    } else {
+      missing.push_back({output, BlockId{block}, 1});
+    }
+  }
+}
+
+/// Sorts the items into settled, hopeless and to do.
+void plan_work(Job& job) {
+  for (std::uint64_t i = 0; i < job.catalog.size(); ++i) {
+    const ItemId item{i};
+    const auto cost_px = static_cast<std::uint64_t>(job.catalog.extent(item).area());
+    if (!job.state.pending(item)) {
+      job.pixels += cost_px;
+      continue;
+    }
+    if (const std::optional<Failure> failure = hopeless(job, item)) {
+      log::warn("{} is in quarantine: {}", job.catalog.path(item), failure->detail);
+      job.journal.append(ItemQuarantined{item, 1, *failure}, job.state);
+      continue;
+    }
+    job.pixels += cost_px;
+    job.pixels_left += cost_px;
+    std::vector<BlockRange> missing;
+    const std::uint32_t blocks = BlockGrid{job.output_extent(item)}.size();
+    for (std::size_t output = 0; output < job.config.outputs.size(); ++output) {
+      add_missing(job.state, item, OutputId{static_cast<std::uint16_t>(output)}, blocks, missing);
+    }
+    job.work.add(item, cost_px, missing, job.state.failed_attempts(item));
+  }
+}
+
+}  // namespace
+
+Extent Job::output_extent(ItemId item) const { return pantile::output_extent(facts.geometry, border, catalog.extent(item)); }
+
+std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
+  std::map<std::pair<int, int>, std::uint64_t> counts;
+  for (const WorkItem& item : work.items()) {
+    const Extent extent = catalog.extent(item.item);
+    ++counts[{extent.height, extent.width}];
+  }
+  std::vector<ExtentClass> classes;
+  for (const auto& [extent, count] : counts) {
+    classes.push_back({{extent.first, extent.second}, count});
+  }
+  const auto by_pixels = [](const ExtentClass& a, const ExtentClass& b) {
+    return static_cast<double>(a.extent.area()) * static_cast<double>(a.count) >
+           static_cast<double>(b.extent.area()) * static_cast<double>(b.count);
+  };
+  std::stable_sort(classes.begin(), classes.end(), by_pixels);
+  classes.resize(std::min(classes.size(), limit));
+  return classes;
+}
+
+Job prepare_job(const RunConfig& config, Start start) {
+  const StageConfig& stage = config.pipeline.front();
+  const ModelFile model = read_model(stage);
+  const ModelFacts facts = analyse(model.bytes, stage.model.written);
+  const StageOptions options = stage_options(stage, config.tiles, facts);
+  // Inputs are looked at before the folder is made: a mistyped path must not leave an empty run behind.
+  const RunLayout layout{config.output.dir.resolved};
+  std::optional<Catalog> listed;
+  if (start == Start::fresh || !std::filesystem::exists(layout.catalog())) {
+    listed = catalog_of(config);
+  }
+  RunFolder folder = start == Start::fresh ? RunFolder::open_fresh(layout.root) : RunFolder::open(layout.root);
+  const bool stored = std::filesystem::exists(layout.catalog());
+  Catalog catalog = stored ? read_catalog(layout.catalog()) : listed ? std::move(*listed) : catalog_of(config);
+  // The catalog before the identity that names its digest: killed in between, the next start finds both or one of use.
+  if (!stored) {
+    write_catalog(layout.catalog(), catalog);
+  }
+  std::string run_id = folder.claim_identity(identity_text(config, {.model_digests = {to_string(model.digest)},
+                                                                    .catalog_digest = to_string(catalog.digest()),
+                                                                    .further = {}}));
+  JournalState state;
+  Journal journal = Journal::open(layout.journal(), state);
+  Job job{.config = config, .facts = facts, .border = options.border, .model_digest = model.digest,
+          .folder = std::move(folder), .run_id = std::move(run_id), .catalog = std::move(catalog), .state = std::move(state),
+          .journal = std::move(journal), .work = {}};
+  job.folder.remove_orphans(job.state);
+  job.journal.append(run_start(config, job.catalog), job.state);
+  job.folder.set_epoch(job.journal.epoch());
+  plan_work(job);
+  job.journal.commit();
+  return job;
+}
+
+}  // namespace pantile

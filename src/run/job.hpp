@@ -1,0 +1,47 @@
+#pragma once
+// From a job file to a run that can start: every mistake that can be found before the first image is found here, on rank 0.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cluster/messages.hpp"
+#include "config/config.hpp"
+#include "model/facts.hpp"
+#include "pipeline/model_stage.hpp"
+#include "plan/work.hpp"
+#include "source/catalog.hpp"
+#include "store/journal.hpp"
+#include "store/journal_state.hpp"
+#include "store/run_folder.hpp"
+
+namespace pantile {
+
+enum class Start { resume, fresh };
+
+/// A run whose folder is ours, whose journal is replayed and whose epoch has begun. Rank 0 only.
+struct Job {
+  RunConfig config;
+  ModelFacts facts;
+  Border border = Border::none;
+  Hash128 model_digest;
+  RunFolder folder;
+  std::string run_id;
+  Catalog catalog;
+  JournalState state;
+  Journal journal;
+  Work work;                 ///< what is not settled yet
+  std::uint64_t pixels = 0;  ///< input pixels of all items that can be read
+  std::uint64_t pixels_left = 0;
+
+  /// Extent of the output of an item that can be read.
+  [[nodiscard]] Extent output_extent(ItemId item) const;
+  /// The commonest extents of the items still to do, at most `limit`.
+  [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;
+};
+
+/// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine when
+/// this returns. Throws UsageError for what a person must mend (nothing was started then), Error for a broken machine.
+[[nodiscard]] Job prepare_job(const RunConfig& config, Start start);
+
+}  // namespace pantile

@@ -1,0 +1,78 @@
+#include "run/launch.hpp"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "base/log.hpp"
+#include "cluster/in_process.hpp"
+#include "cluster/mpi.hpp"
+#include "run/coordinator.hpp"
+#include "run/signals.hpp"
+#include "run/worker.hpp"
+
+namespace pantile {
+namespace {
+
+/// Leads a prepared job and shows it.
+ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
+  ProgressDisplay display{launch.texts, launch.display};
+  const Conclusion conclusion = coordinate(job, transport, [&](const LiveState& live) { display.update(live); });
+  display.finish(conclusion.live, conclusion.code);
+  if (!conclusion.error.empty()) {
+    log::error("{}", conclusion.error);
+  }
+  return conclusion.code;
+}
+
+NodeShare share_of(const mpi::Environment& environment) {
+  const int coordinators = environment.coordinator_here() ? 1 : 0;
+  const int worker = environment.local_rank() - coordinators;
+  return {.device = fmt::format("{}:cpu{}", host_name(), worker),
+          .worker = worker,
+          .workers = environment.local_size() - coordinators};
+}
+
+/// Rank 0. What stops the job before it starts must also stop the ranks that wait for it.
+ExitCode coordinate_world(Transport& transport, const Launch& launch) {
+  std::optional<Job> job;
+  try {
+    job.emplace(prepare_job(launch.config, launch.start));
+  } catch (const Error& error) {
+    dismiss_workers(transport, error.code());
+    throw;
+  }
+  return lead(*job, transport, launch);
+}
+
+}  // namespace
+
+ExitCode run_in_process(const Launch& launch) {
+  watch_stop_signals(true);
+  Job job = prepare_job(launch.config, launch.start);
+  const auto ends = in_process_ends(2);
+  std::jthread worker;
+  if (!job.work.items().empty()) {
+    worker = std::jthread{[&] {
+      static_cast<void>(run_worker(*ends[1], {.device = host_name() + ":cpu0", .worker = 0, .workers = 1}));
+    }};
+  }
+  return lead(job, *ends[0], launch);
+}
+
+ExitCode run_as_rank(const Launch& launch) {
+  mpi::Environment environment;
+  if (environment.size() == 1) {
+    return run_in_process(launch);
+  }
+  // mpirun passes SIGUSR2 on; what it does itself on SIGINT and SIGTERM ends the ranks by SIGKILL anyway.
+  watch_stop_signals(true);
+  const std::unique_ptr<Transport> transport = environment.transport();
+  if (environment.rank() != 0) {
+    log::set_prefix(fmt::format("rank {}", environment.rank()));
+    return run_worker(*transport, share_of(environment));
+  }
+  return coordinate_world(*transport, launch);
+}
+
+}  // namespace pantile

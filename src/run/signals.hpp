@@ -1,0 +1,13 @@
+#pragma once
+// A signal becomes a number that loops look at; nothing else happens in a handler.
+
+namespace pantile {
+
+/// SIGINT, SIGTERM and SIGUSR2 count from now on. Once: please stop in order. A second SIGINT or SIGTERM leaves the
+/// process at once with 130, unless `second_leaves` is false (the supervisor first stops its ranks).
+void watch_stop_signals(bool second_leaves);
+
+/// How many stop signals came so far. Any thread.
+[[nodiscard]] int stop_signals() noexcept;
+
+}  // namespace pantile

@@ -1,0 +1,200 @@
+#include "run/supervisor.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "report/progress.hpp"
+#include "run/launcher_noise.hpp"
+#include "run/signals.hpp"
+#include "store/journal_state.hpp"
+
+extern char** environ;  // NOLINT(readability-redundant-declaration)
+
+namespace pantile {
+namespace {
+
+/// A child in a process group of its own, so that a Ctrl-C of the terminal reaches us alone; its stderr is a pipe to us.
+struct Child {
+  pid_t pid = -1;
+  File errors;
+};
+
+Child start(const std::vector<std::string>& line) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw system_error("cannot make a pipe for the ranks' messages");
+  }
+  File read_end{ends[0]};
+  const File write_end{ends[1]};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
+  // mpirun reads its standard input and would take the terminal's keys.
+  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  std::vector<char*> arguments;
+  for (const std::string& word : line) {
+    arguments.push_back(const_cast<char*>(word.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast): exec's old signature
+  }
+  arguments.push_back(nullptr);
+  Child child{-1, std::move(read_end)};
+  const int failed = ::posix_spawnp(&child.pid, arguments[0], &actions, &attributes, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (failed != 0) {
+    throw Error{fmt::format("cannot start {}: {} (it starts the ranks). Install Open MPI, or use --ranks 1.", line[0],
+                            std::strerror(failed))};
+  }
+  ::fcntl(child.errors.get(), F_SETFL, O_NONBLOCK);
+  return child;
+}
+
+/// What the ranks say, line by line, without what mpirun adds.
+class Relay {
+ public:
+  explicit Relay(int fd) : fd_{fd} {}
+  void pass_on() {
+    std::array<char, 4096> buffer{};
+    for (;;) {
+      const ssize_t count = ::read(fd_, buffer.data(), buffer.size());
+      if (count <= 0) {
+        break;
+      }
+      text_.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
+      say(std::string_view{text_}.substr(0, end));
+      text_.erase(0, end + 1);
+    }
+  }
+
+ private:
+  void say(std::string_view line) {
+    if (noise_.hides(line)) {
+      log::debug("mpirun: {}", line);
+    } else {
+      log::write_line(line);
+    }
+  }
+  int fd_;
+  std::string text_;
+  LauncherNoise noise_;
+};
+
+/// What the ranks say of themselves, unless it is the word of an earlier start.
+std::optional<LiveState> live_since(const RunLayout& layout, WallTime since) {
+  std::optional<LiveState> live = read_live(layout.live());
+  return live && live->updated >= since ? live : std::nullopt;
+}
+
+/// Waits for the launcher, passing on messages, progress and signals meanwhile. Returns its wait status.
+int watch(const Child& child, const RunLayout& layout, WallTime since, ProgressDisplay& display) {
+  Relay relay{child.errors.get()};
+  int passed = 0;
+  for (;;) {
+    pollfd ready{child.errors.get(), POLLIN, 0};
+    ::poll(&ready, 1, 100);
+    relay.pass_on();
+    if (const std::optional<LiveState> live = live_since(layout, since)) {
+      display.update(*live);
+    }
+    const int signals = stop_signals();
+    if (signals > passed) {
+      passed = signals;
+      // Once: a request to stop. Twice: an end, now.
+      ::kill(signals == 1 ? child.pid : -child.pid, signals == 1 ? SIGUSR2 : SIGTERM);
+    }
+    int status = 0;
+    const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
+    if (ended == child.pid) {
+      relay.pass_on();
+      return status;
+    }
+    if (ended < 0 && errno != EINTR) {
+      throw system_error("cannot wait for mpirun");
+    }
+  }
+}
+
+/// What the ranks' end means. Their word counts only as far as the journal bears it out.
+ExitCode verdict(int status, const RunLayout& layout) {
+  if (stop_signals() > 1) {
+    return ExitCode::interrupted;
+  }
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  switch (static_cast<ExitCode>(code)) {
+    case ExitCode::done:
+    case ExitCode::quarantined: {
+      const JournalState state = read_journal(layout.journal());
+      if (state.end_digest()) {
+        return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
+      }
+      log::error("the ranks ended in order, but the journal does not say that all is done. Run the same command again.");
+      return ExitCode::failed;
+    }
+    case ExitCode::failed:
+    case ExitCode::usage:
+    case ExitCode::stopped: return static_cast<ExitCode>(code);
+    default: break;
+  }
+  log::error("a rank was lost (mpirun ended with {}). What is committed is safe: the same command goes on from there.", code);
+  return ExitCode::failed;
+}
+
+}  // namespace
+
+std::vector<std::string> mpirun_line(const Supervision& supervision) {
+  std::vector<std::string> line{"mpirun", "-n", std::to_string(supervision.ranks)};
+  // Within a Slurm allocation the slots are a fact; elsewhere mpirun's guess of them is no reason to refuse.
+  if (std::getenv("SLURM_JOB_ID") == nullptr) {
+    line.emplace_back("--oversubscribe");
+  }
+  line.insert(line.end(), {"--bind-to", "none", "-x", supervised_variable});
+  line.insert(line.end(), supervision.rank_command.begin(), supervision.rank_command.end());
+  return line;
+}
+
+ExitCode supervise(const Supervision& supervision) {
+  watch_stop_signals(false);
+  ::setenv(supervised_variable, "1", 1);
+  if (::geteuid() == 0) {
+    // Containers run as root; Open MPI wants to be told twice that this is meant.
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  }
+  const std::vector<std::string> line = mpirun_line(supervision);
+  if (!supervision.quiet) {
+    log::info("starting {}", fmt::join(line, " "));
+  }
+  const RunLayout layout{supervision.run_folder};
+  const WallTime since = std::chrono::system_clock::now();
+  const Child child = start(line);
+  ProgressDisplay display{{supervision.job, supervision.shown_folder},
+                          supervision.quiet ? ProgressDisplay::Mode::quiet : ProgressDisplay::Mode::automatic};
+  const int status = watch(child, layout, since, display);
+  const ExitCode code = verdict(status, layout);
+  if (const std::optional<LiveState> live = live_since(layout, since)) {
+    display.finish(*live, code);
+  }
+  return code;
+}
+
+}  // namespace pantile

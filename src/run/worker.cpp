@@ -1,0 +1,462 @@
+#include "run/worker.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+#include "base/byte_size.hpp"
+#include "base/log.hpp"
+#include "cluster/backoff.hpp"
+#include "cluster/messages.hpp"
+#include "config/config.hpp"
+#include "device/cpu.hpp"
+#include "image/block_grid.hpp"
+#include "pipeline/executor_protocol.hpp"
+#include "plan/footprint.hpp"
+#include "plan/tile_planner.hpp"
+#include "report/live.hpp"
+#include "run/executor.hpp"
+#include "run/shard_thread.hpp"
+#include "run/signals.hpp"
+#include "run/stage_setup.hpp"
+#include "run/version.hpp"
+
+namespace pantile {
+namespace {
+
+/// How the device's cap is shared out before the engine gets the rest.
+struct Budget {
+  std::uint64_t cap = 0;
+  std::uint64_t arena = 0;         ///< finished blocks that wait to be written
+  std::uint64_t decoded = 0;       ///< images that are decoded ahead
+  std::uint64_t shard_buffers = 8 * MiB;
+
+  explicit Budget(std::uint64_t cap_bytes) : cap{cap_bytes} {
+    // The arena must hold the largest block; beyond a few of them more is of no use.
+    constexpr std::uint64_t largest_block = std::uint64_t{block_side_px} * block_side_px * 4;
+    arena = std::clamp(cap / 8, largest_block, 256 * MiB);
+    decoded = std::clamp(cap / 8, 4 * MiB, 256 * MiB);
+  }
+};
+
+class Worker {
+ public:
+  Worker(Transport& transport, const NodeShare& share) : transport_{transport}, share_{share} {}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() {
+    if (executor_.joinable()) {
+      tell_executor(StopExecutor{});
+      executor_.join();
+    }
+  }
+
+  ExitCode run() {
+    say(Hello{protocol_version, host_name(), ::getpid()});
+    Backoff backoff;
+    while (!leave_) {
+      const bool busy = step();
+      if (busy) {
+        backoff.reset();
+      } else {
+        std::this_thread::sleep_for(backoff.next());
+      }
+    }
+    return *leave_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// An item on its way: assigned, not yet told to be computed.
+  struct Item {
+    AssignedItem assigned;
+    std::vector<BlockKey> todo;      ///< in the order of work
+    std::size_t begun = 0;           ///< of todo, handed to the executor
+    std::size_t out = 0;             ///< handed to the executor, not answered
+    std::size_t stored = 0;          ///< appended to a shard
+    std::size_t lost = 0;            ///< failed, or done after another block had failed
+    std::optional<Clock::time_point> started;
+    std::optional<Failure> failure;
+    [[nodiscard]] std::uint64_t decoded_bytes() const {
+      return static_cast<std::uint64_t>(assigned.extent.area()) * 3;
+    }
+  };
+  struct Ticket {
+    ItemId item{};
+    BlockRow row;
+    Slot slot;
+  };
+
+  template <class Message>
+  void say(Message message) {
+    transport_.send(RankId{0}, encode_message(ToCoordinator{std::move(message)}));
+  }
+  template <class Message>
+  void tell_executor(Message message) {
+    link_.rank->send(encode_message(ToExecutor{std::move(message)}));
+  }
+
+  /// Looks at everything once. True if something happened.
+  bool step() {
+    bool busy = false;
+    while (const std::optional<Envelope> envelope = transport_.poll()) {
+      auto message = decode_message<ToWorker>(envelope->payload);
+      std::visit([this](auto& said) { on(said); }, message);
+      busy = true;
+    }
+    while (const std::optional<Bytes> bytes = link_.rank->receive(std::chrono::milliseconds{0})) {
+      auto message = decode_message<FromExecutor>(*bytes);
+      std::visit([this](auto& answer) { on(answer); }, message);
+      busy = true;
+    }
+    while (shards_) {
+      std::optional<ShardAnswer> answer = shards_->poll();
+      if (!answer) {
+        break;
+      }
+      std::visit([this](auto& told) { on(told); }, *answer);
+      busy = true;
+    }
+    if (stop_signals() > 0 && !stop_told_) {
+      stop_told_ = true;
+      say(StopRequest{});
+    }
+    return dispatch() || busy;
+  }
+
+  // ---- the coordinator's messages ------------------------------------------------------------------------------------
+
+  void on(Welcome& welcome) {
+    if (welcome.version != protocol_version) {
+      throw Error{fmt::format("the coordinator speaks version {} of the protocol and this rank version {}. Start all ranks "
+                              "with the same pantile.", welcome.version, protocol_version)};
+    }
+    welcome_ = std::move(welcome);
+    config_ = parse_config(welcome_.config, "the run's config", welcome_.config_folder);
+    log_.emplace(RunLayout{welcome_.run_folder}.logs(), transport_.self(), welcome_.epoch);
+    log_start_us_ = steady_us() - log_->now_us();
+    const std::uint64_t host = config_.devices.memory.budget(host_memory_limit().bytes);
+    budget_.emplace(host / static_cast<std::uint64_t>(std::max(1, share_.workers)));
+    arena_.emplace(budget_->arena);
+    space_.emplace(budget_->arena);
+    executor_ = std::jthread{[this] { run_executor(*link_.executor, *arena_); }};
+    tell_executor(Open{.config = welcome_.config,
+                       .config_folder = welcome_.config_folder,
+                       .model_digest = welcome_.model_digest,
+                       .cap_bytes = budget_->cap,
+                       .outside_bytes = budget_->arena + budget_->shard_buffers});
+  }
+
+  void on(AssignUnit& unit) {
+    if (unit.seal_after_ms > 0 && shards_) {
+      shards_->tell(SealAfter{std::chrono::milliseconds{unit.seal_after_ms}});
+    }
+    for (AssignedItem& assigned : unit.items) {
+      Item item;
+      for (const BlockRange& range : assigned.blocks) {
+        for (std::uint32_t i = 0; i < range.count; ++i) {
+          item.todo.push_back({assigned.item, range.output, BlockId{index(range.first) + i}});
+        }
+      }
+      const ItemId id = assigned.item;
+      item.assigned = std::move(assigned);
+      items_.insert_or_assign(id, std::move(item));
+      waiting_.push_back(id);
+    }
+  }
+
+  void on(GiveBack& /*message*/) {
+    for (auto id = waiting_.begin(); id != waiting_.end();) {
+      if (items_.at(*id).begun > 0) {
+        ++id;
+        continue;
+      }
+      say(ItemComesBack{*id});
+      items_.erase(*id);
+      id = waiting_.erase(id);
+    }
+  }
+
+  void on(SealPlease& /*message*/) {
+    if (shards_) {
+      shards_->tell(SealOpenShard{});
+    }
+  }
+  void on(SealAnswer& answer) {
+    shards_->tell(FinishShard{answer.shard, std::vector<bool>(answer.wanted.begin(), answer.wanted.end())});
+  }
+  void on(DeleteShard& message) { shards_->tell(DropShard{message.shard}); }
+  void on(Leave& message) { leave_ = static_cast<ExitCode>(message.code); }
+
+  // ---- the executor's messages ---------------------------------------------------------------------------------------
+
+  void on(Opened& opened) {
+    facts_ = opened.facts;
+    device_class_ = opened.device_class;
+    const TilePlan plan = planned(opened);
+    tile_ = plan.core;
+    lanes_ = plan.lanes;
+    ShardFacts facts{.run_id = welcome_.run_id, .config = welcome_.config, .binary = version_line(), .models = {}, .outputs = {}};
+    for (const OutputConfig& output : config_.outputs) {
+      facts.outputs.push_back({output.name, output.dtype});
+    }
+    facts.models.emplace(config_.pipeline.front().model.written, to_string(welcome_.model_digest));
+    shards_.emplace(ShardThread::Settings{.layout = RunLayout{welcome_.run_folder},
+                                          .epoch = welcome_.epoch,
+                                          .rank = transport_.self(),
+                                          .facts = std::move(facts),
+                                          .shard_bytes = config_.output.shard_size,
+                                          .seal_after = config_.output.seal_after.value_or(std::chrono::minutes{1})},
+                    *arena_, *log_);
+    tell_executor(StartLanes{lanes_});
+    say(Ready{share_.device, device_class_, opened.engine, lanes_, budget_->cap, tile_, plan.why});
+  }
+
+  void on(OpenFailed& failed) { give_up(static_cast<ExitCode>(failed.code), failed.text); }
+
+  void on(BlockIsDone& done) {
+    Ticket ticket = take(done.ticket);
+    Item& item = items_.at(ticket.item);
+    --item.out;
+    log_->span({"compute", done.lane, ticket.item, ticket.row.key.block, done.begin_us - log_start_us_,
+                done.end_us - log_start_us_});
+    if (!done.out_of_memory.empty()) {
+      log::warn("a tile of {} did not fit under the memory cap; its block was made of tiles of {}",
+                to_string(done.out_of_memory), to_string(done.tile));
+    }
+    if (item.failure) {
+      ++item.lost;
+      space_->give_back(ticket.slot);
+      settle_failed(ticket.item);
+      return;
+    }
+    ticket.row.digest = done.digest;
+    ticket.row.input_xxh3 = done.input_xxh3;
+    ticket.row.tile = done.tile;
+    ticket.row.milliseconds = done.milliseconds;
+    ticket.row.peak_bytes = done.peak_bytes;
+    shards_->tell(AppendBlock{ticket.row, ticket.slot});
+  }
+
+  void on(BlockHasFailed& failed) {
+    const Ticket ticket = take(failed.ticket);
+    space_->give_back(ticket.slot);
+    Item& item = items_.at(ticket.item);
+    --item.out;
+    ++item.lost;
+    if (!item.failure) {
+      item.failure = Failure{failed.fault, failed.detail};
+      tell_executor(CancelItem{ticket.item, item.assigned.attempt});
+      std::erase(waiting_, ticket.item);
+    }
+    settle_failed(ticket.item);
+  }
+
+  void on(DecodeSpan& span) {
+    log_->span({"decode", 0, span.item, {}, span.begin_us - log_start_us_, span.end_us - log_start_us_});
+  }
+
+  void on(ExecutorBeat& beat) {
+    const std::int64_t now_us = steady_us();
+    const double possible_us = static_cast<double>(now_us - last_beat_us_) * lanes_;
+    const double busy = possible_us > 0 ? static_cast<double>(beat.busy_us - last_busy_us_) / possible_us : 0;
+    last_beat_us_ = now_us;
+    last_busy_us_ = beat.busy_us;
+    say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_->arena, std::clamp(busy, 0.0, 1.0)});
+  }
+
+  // ---- the shard thread's answers ------------------------------------------------------------------------------------
+
+  void on(BlockIsStored& stored) {
+    space_->give_back(stored.slot);
+    const auto found = items_.find(stored.key.item);
+    expect(found != items_.end(), "a stored block belongs to an item on its way");
+    Item& item = found->second;
+    ++item.stored;
+    if (item.failure) {
+      settle_failed(stored.key.item);
+    } else if (item.stored == item.todo.size()) {
+      const Clock::time_point now = Clock::now();
+      const auto since = std::max(item.started.value_or(now), last_computed_);
+      last_computed_ = now;
+      say(ItemIsComputed{stored.key.item, std::chrono::duration<double>(now - since).count()});
+      items_.erase(found);
+    }
+  }
+  void on(ShardIsFull& full) { say(SealRequest{full.shard, std::move(full.rows)}); }
+  void on(ShardIsFinished& finished) {
+    const SealedShard& sealed = finished.sealed;
+    say(ShardIsSealed{finished.shard, sealed.name, sealed.bytes, sealed.hash, sealed.content_sum, to_ranges(sealed.rows)});
+  }
+  void on(StoreHasFailed& failed) { give_up(ExitCode::failed, failed.text); }
+
+  // ---- work ------------------------------------------------------------------------------------------------------------
+
+  /// Hands blocks to the executor as long as there is room for their pixels and for the images they come from.
+  bool dispatch() {
+    bool any = false;
+    while (!waiting_.empty() && shards_) {
+      Item& item = items_.at(waiting_.front());
+      if (item.begun == 0 && decoded_ahead() > 0 && decoded_ahead() + item.decoded_bytes() > budget_->decoded) {
+        break;
+      }
+      const BlockKey key = item.todo[item.begun];
+      BlockRow row{.key = key, .attempt = item.assigned.attempt, .item_extent = item.assigned.output_extent,
+                   .rect = BlockGrid{item.assigned.output_extent}.rect(key.block), .channels = facts_.output_channels,
+                   .dtype = DType::u8, .digest = {}, .input_xxh3 = 0, .tile = tile_, .device_class = device_class_,
+                   .milliseconds = 0, .peak_bytes = 0};
+      const std::optional<Slot> slot = space_->take(row.bytes());
+      if (!slot) {
+        break;
+      }
+      begin(item, std::move(row), *slot);
+      any = true;
+    }
+    return any;
+  }
+
+  void begin(Item& item, BlockRow row, const Slot& slot) {
+    item.started = item.started.value_or(Clock::now());
+    ++item.begun;
+    ++item.out;
+    const bool last = item.begun == item.todo.size();
+    const std::uint64_t ticket = next_ticket_++;
+    tell_executor(RunBlock{.ticket = ticket,
+                           .key = row.key,
+                           .attempt = item.assigned.attempt,
+                           .file = item.assigned.file,
+                           .file_bytes = item.assigned.file_bytes,
+                           .extent = item.assigned.extent,
+                           .rect = row.rect,
+                           .tile = tile_,
+                           .slot = slot,
+                           .last_of_item = last});
+    tickets_.emplace(ticket, Ticket{row.key.item, std::move(row), slot});
+    if (last) {
+      waiting_.pop_front();
+    }
+  }
+
+  /// Bytes of the images that the executor holds or will soon hold.
+  [[nodiscard]] std::uint64_t decoded_ahead() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [id, item] : items_) {
+      bytes += item.out > 0 ? item.decoded_bytes() : 0;
+    }
+    return bytes;
+  }
+
+  /// A failed item is told once nothing of it is under way any more.
+  void settle_failed(ItemId id) {
+    const auto found = items_.find(id);
+    const Item& item = found->second;
+    if (item.out > 0 || item.stored + item.lost < item.begun) {
+      return;
+    }
+    say(ItemHasFailed{id, item.failure->fault, item.failure->detail});
+    items_.erase(found);
+  }
+
+  Ticket take(std::uint64_t number) {
+    auto node = tickets_.extract(number);
+    expect(!node.empty(), "an executor answers tickets that it was given");
+    return std::move(node.mapped());
+  }
+
+  TilePlan planned(const Opened& opened) {
+    std::vector<FootprintSample> samples;
+    for (const ProbeSample& probe : opened.probes) {
+      samples.push_back({probe.input, probe.peak_bytes});
+    }
+    if (samples.size() < 3) {
+      throw UsageError{fmt::format("devices.memory.cap: {} are left for the model, which is too little even for its "
+                                   "smallest tiles. Raise the cap.", format_byte_size(opened.budget_bytes))};
+    }
+    std::vector<ExtentCount> extents;
+    for (const ExtentClass& extent : welcome_.extents) {
+      extents.push_back({extent.extent, extent.count});
+    }
+    const Footprint footprint{samples};
+    const StageOptions options = stage_options(config_.pipeline.front(), config_.tiles, facts_);
+    const std::uint64_t pixels = std::min(budget_->decoded, opened.budget_bytes / 4);
+    const TileDecision decision = plan_tiles({.facts = facts_,
+                                              .footprint = footprint,
+                                              .border = options.border,
+                                              .items = extents,
+                                              .budget_bytes = opened.budget_bytes - pixels,
+                                              .lanes = wanted_lanes(),
+                                              .size = config_.tiles.size});
+    if (const auto* const plan = std::get_if<TilePlan>(&decision)) {
+      return *plan;
+    }
+    throw UsageError{fmt::format("devices.memory.cap: {} is too little: {}.", format_byte_size(budget_->cap),
+                                 std::get<TileDoesNotFit>(decision).why)};
+  }
+
+  /// One lane per core of this worker's share: lanes give 1.7 to 1.9 times one core where threads inside a run give 1.2.
+  [[nodiscard]] int wanted_lanes() const {
+    const int cores = usable_cores();
+    const int share = cores / share_.workers + (share_.worker < cores % share_.workers ? 1 : 0);
+    return config_.devices.jobs_per_device.value_or(std::max(1, share));
+  }
+
+  void give_up(ExitCode code, const std::string& text) {
+    if (!leave_) {
+      say(WorkerGivesUp{static_cast<std::int32_t>(code), text});
+      leave_ = code;
+    }
+  }
+
+  Transport& transport_;
+  NodeShare share_;
+  std::optional<ExitCode> leave_;
+  bool stop_told_ = false;
+
+  Welcome welcome_;
+  RunConfig config_;
+  ModelFacts facts_;
+  std::string device_class_;
+  Extent tile_;
+  int lanes_ = 1;
+
+  std::optional<Budget> budget_;
+  std::optional<RankLog> log_;
+  std::int64_t log_start_us_ = 0;
+  std::optional<Arena> arena_;
+  std::optional<ArenaSpace> space_;
+  LinkPair link_ = linked_threads();
+  std::optional<ShardThread> shards_;
+  std::jthread executor_;
+
+  std::unordered_map<ItemId, Item> items_;
+  std::deque<ItemId> waiting_;  ///< with blocks that are not begun, in the order of their units
+  std::unordered_map<std::uint64_t, Ticket> tickets_;
+  std::uint64_t next_ticket_ = 1;
+  Clock::time_point last_computed_;
+  std::int64_t last_beat_us_ = steady_us();
+  std::int64_t last_busy_us_ = 0;
+};
+
+}  // namespace
+
+ExitCode run_worker(Transport& transport, const NodeShare& share) {
+  ExitCode code = ExitCode::failed;
+  try {
+    code = Worker{transport, share}.run();
+  } catch (const Error& error) {
+    code = error.code();
+    transport.send(RankId{0},
+                   encode_message(ToCoordinator{WorkerGivesUp{static_cast<std::int32_t>(code), error.what()}}));
+  }
+  flush(transport, std::chrono::seconds{10});
+  return code;
+}
+
+}  // namespace pantile

@@ -1,0 +1,37 @@
+#include "store/file_hash.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/byte_size.hpp"
+#include "base/error.hpp"
+#include "base/wire.hpp"
+
+namespace pantile {
+
+FileHash hash_file(int fd, std::string_view name, const std::function<void(std::uint64_t)>& progress) {
+  Hasher hasher;
+  Bytes buffer(MiB);
+  std::uint64_t bytes = 0;
+  for (;;) {
+    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(bytes));
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      throw system_error("cannot read " + std::string{name});
+    }
+    if (count == 0) {
+      return {hasher.digest(), bytes};
+    }
+    hasher.update(std::span{buffer}.first(static_cast<std::size_t>(count)));
+    bytes += static_cast<std::uint64_t>(count);
+    if (progress) {
+      progress(static_cast<std::uint64_t>(count));
+    }
+  }
+}
+
+}  // namespace pantile

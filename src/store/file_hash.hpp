@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "base/hash.hpp"
+
+namespace pantile {
+
+struct FileHash {
+  Hash128 hash;  ///< xxh3_128 of all bytes
+  std::uint64_t bytes = 0;
+  bool operator==(const FileHash&) const = default;
+};
+
+/// Reads all of an open file from its start, a megabyte at a time. `progress` is told how many bytes were just read.
+/// Throws Error with `name` and the system's reason.
+[[nodiscard]] FileHash hash_file(int fd, std::string_view name,
+                                 const std::function<void(std::uint64_t)>& progress = {});
+
+}  // namespace pantile

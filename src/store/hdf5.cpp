@@ -1,0 +1,295 @@
+#include "store/hdf5.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/file.hpp"
+
+namespace pantile::hdf5 {
+
+namespace {
+
+constexpr std::size_t largest_attribute = 60'000;  // an attribute must fit in an object header message: 64 KiB
+
+/// One error of the stack; the innermost, which knows most, is visited last.
+herr_t remember(unsigned /*depth*/, const H5E_error2_t* error, void* text) {
+  *static_cast<std::string*>(text) = error->desc == nullptr ? "" : error->desc;
+  return 0;
+}
+
+/// File access as everywhere here: an id left open in a file makes closing it fail, rather than keep it open in secret.
+Id file_access() {
+  Id access = own(H5Pcreate(H5P_FILE_ACCESS), "make a property list");
+  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_SEMI), "set the close degree");
+  return access;
+}
+
+Id string_type(std::size_t width) {
+  Id type = own(H5Tcopy(H5T_C_S1), "make a string type");
+  check(H5Tset_size(type.get(), std::max<std::size_t>(width, 1)), "set the width of a string type");
+  check(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "set the padding of a string type");
+  check(H5Tset_cset(type.get(), H5T_CSET_UTF8), "set the character set of a string type");
+  return type;
+}
+
+/// Width of a fixed-width string type; throws for anything else.
+std::size_t string_width(hid_t type, const std::string& name) {
+  if (H5Tget_class(type) != H5T_STRING || check(H5Tis_variable_str(type), "look at " + name) != 0) {
+    throw Error{"cannot read " + name + ": it is not a string of fixed width"};
+  }
+  return H5Tget_size(type);
+}
+
+std::string trimmed(const char* chars, std::size_t width) { return {chars, ::strnlen(chars, width)}; }
+
+}  // namespace
+
+void CloseId::free(Raw id) noexcept { H5Idec_ref(id); }
+
+void initialise() {
+  static const bool once = [] {
+    ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
+    H5dont_atexit();
+    return true;
+  }();
+  // A thread-safe HDF5 keeps an error stack, and whether it prints it, for each thread.
+  thread_local const bool silent = [] { return H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0; }();
+  static_cast<void>(once);
+  static_cast<void>(silent);
+}
+
+Error failed(std::string_view doing) {
+  std::string reason;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, remember, &reason);
+  return Error{"HDF5 cannot " + std::string{doing} + ": " + (reason.empty() ? "no reason given" : reason)};
+}
+
+Id create_file(const std::filesystem::path& path) {
+  initialise();
+  const Id access = file_access();
+  return own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), "create " + path.string());
+}
+
+Id open_file(const std::filesystem::path& path) {
+  initialise();
+  if (!std::filesystem::exists(path)) {
+    throw Error{path.string() + " is missing"};
+  }
+  const Id access = file_access();
+  return own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), "open " + path.string());
+}
+
+void close_file(Id file, const std::filesystem::path& path) {
+  const auto open = check(H5Fget_obj_count(file.get(), H5F_OBJ_ALL), "count what is open in " + path.string());
+  expect(open == 1, "nothing in a file is open when it is closed");
+  // Released first: a close that fails must not be tried again by the handle, that crashes HDF5 1.10.
+  check(H5Fclose(file.release()), "close " + path.string());
+}
+
+void abandon_file(Id file, const std::filesystem::path& path) noexcept {
+  // HDF5 keeps the descriptor open until the process ends, and with it the space of a file that is only unlinked.
+  static_cast<void>(file.release());
+  static_cast<void>(!::truncate(path.c_str(), 0));
+  ::unlink(path.c_str());
+}
+
+void replace_file(const std::filesystem::path& path, const std::function<void(hid_t)>& fill) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp-" + std::to_string(::getpid());
+  Id file = create_file(temporary);
+  try {
+    fill(file.get());
+  } catch (...) {
+    abandon_file(std::move(file), temporary);
+    throw;
+  }
+  try {
+    close_file(std::move(file), temporary);
+    sync_file(pantile::open_file(temporary, O_RDWR).get(), temporary.string());
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw system_error("cannot rename " + temporary.string() + " to " + path.string());
+    }
+    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."});
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+std::int64_t open_ids() {
+  initialise();
+  return check(H5Fget_obj_count(static_cast<hid_t>(H5F_OBJ_ALL), H5F_OBJ_ALL), "count what is open");
+}
+
+Id create_group(hid_t parent, const std::string& name) {
+  return own(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "create the group " + name);
+}
+
+Id open_group(hid_t parent, const std::string& name) {
+  return own(H5Gopen2(parent, name.c_str(), H5P_DEFAULT), "open the group " + name);
+}
+
+Id open_dataset(hid_t parent, const std::string& name) {
+  return own(H5Dopen2(parent, name.c_str(), H5P_DEFAULT), "open the dataset " + name);
+}
+
+bool exists(hid_t parent, const std::string& name) {
+  return check(H5Lexists(parent, name.c_str(), H5P_DEFAULT), "look for " + name) > 0;
+}
+
+Id make_space(std::span<const hsize_t> dims) {
+  return own(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), "make a dataspace");
+}
+
+std::vector<hsize_t> dims_of(hid_t dataset) {
+  const Id space = own(H5Dget_space(dataset), "get a dataspace");
+  std::vector<hsize_t> dims(
+      static_cast<std::size_t>(check(H5Sget_simple_extent_ndims(space.get()), "count dimensions")));
+  check(H5Sget_simple_extent_dims(space.get(), dims.data(), nullptr), "get the size of a dataset");
+  return dims;
+}
+
+Id type_of(DType dtype) {
+  switch (dtype) {
+    case DType::u8: return own(H5Tcopy(H5T_STD_U8LE), "make a type");
+    case DType::u16: return own(H5Tcopy(H5T_STD_U16LE), "make a type");
+    case DType::f32: return own(H5Tcopy(H5T_IEEE_F32LE), "make a type");
+    case DType::f16: break;
+  }
+  // sign at bit 15, 5 bits of exponent from bit 10, 10 of mantissa from bit 0
+  Id half = own(H5Tcopy(H5T_IEEE_F32LE), "make a type");
+  check(H5Tset_fields(half.get(), 15, 10, 5, 0, 10), "set the fields of float16");
+  check(H5Tset_size(half.get(), 2), "set the size of float16");
+  check(H5Tset_ebias(half.get(), 15), "set the bias of float16");
+  return half;
+}
+
+void write_column_raw(hid_t parent, const std::string& name, hid_t type, const void* values, std::size_t count) {
+  const hsize_t size = count;
+  const Id space = make_space({&size, 1});
+  const Id dataset = own(H5Dcreate2(parent, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                         "create the column " + name);
+  if (count > 0) {
+    check(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write the column " + name);
+  }
+}
+
+std::size_t column_size(hid_t parent, const std::string& name) {
+  const auto dims = dims_of(open_dataset(parent, name).get());
+  if (dims.size() != 1) {
+    throw Error{"the column " + name + " has " + std::to_string(dims.size()) + " dimensions (expected 1)"};
+  }
+  return dims[0];
+}
+
+void read_column_raw(hid_t parent, const std::string& name, hid_t type, void* values, std::size_t first,
+                     std::size_t count) {
+  const std::size_t size = column_size(parent, name);
+  if (first > size || count > size - first) {
+    throw Error{"the column " + name + " has " + std::to_string(size) + " values (expected " +
+                std::to_string(first + count) + ")"};
+  }
+  if (count == 0) {
+    return;
+  }
+  const Id dataset = open_dataset(parent, name);
+  const Id from = own(H5Dget_space(dataset.get()), "get a dataspace");
+  const hsize_t start = first;
+  const hsize_t length = count;
+  check(H5Sselect_hyperslab(from.get(), H5S_SELECT_SET, &start, nullptr, &length, nullptr), "select a part of " + name);
+  const Id to = make_space({&length, 1});
+  check(H5Dread(dataset.get(), type, to.get(), from.get(), H5P_DEFAULT, values), "read the column " + name);
+}
+
+void write_strings(hid_t parent, const std::string& name, std::span<const std::string> values) {
+  std::size_t width = 1;
+  for (const std::string& value : values) {
+    width = std::max(width, value.size());
+  }
+  std::string chars(width * values.size(), '\0');
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i].copy(chars.data() + i * width, width);
+  }
+  write_column_raw(parent, name, string_type(width).get(), chars.data(), values.size());
+}
+
+std::vector<std::string> read_strings(hid_t parent, const std::string& name) {
+  const std::size_t count = column_size(parent, name);
+  std::size_t width = 0;
+  {
+    const Id dataset = open_dataset(parent, name);
+    width = string_width(own(H5Dget_type(dataset.get()), "get the type of " + name).get(), name);
+  }
+  std::string chars(width * count, '\0');
+  read_column_raw(parent, name, string_type(width).get(), chars.data(), 0, count);
+  std::vector<std::string> values;
+  values.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    values.push_back(trimmed(chars.data() + i * width, width));
+  }
+  return values;
+}
+
+namespace {
+
+void write_attribute_raw(hid_t object, const std::string& name, hid_t type, const void* value) {
+  const Id space = own(H5Screate(H5S_SCALAR), "make a dataspace");
+  const Id attribute = own(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           "create the attribute " + name);
+  check(H5Awrite(attribute.get(), type, value), "write the attribute " + name);
+}
+
+}  // namespace
+
+void write_attribute(hid_t object, const std::string& name, std::uint64_t value) {
+  write_attribute_raw(object, name, H5T_NATIVE_UINT64, &value);
+}
+
+void write_attribute(hid_t object, const std::string& name, std::string_view text) {
+  const std::string padded{text.empty() ? std::string_view{"", 1} : text};  // a string type has at least one byte
+  write_attribute_raw(object, name, string_type(padded.size()).get(), padded.data());
+}
+
+void write_text(hid_t group, const std::string& name, std::string_view text) {
+  if (text.size() <= largest_attribute) {
+    write_attribute(group, name, text);
+    return;
+  }
+  const Id space = own(H5Screate(H5S_SCALAR), "make a dataspace");
+  const Id type = string_type(text.size());
+  const Id dataset =
+      own(H5Dcreate2(group, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+          "create " + name);
+  check(H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "write " + name);
+}
+
+std::uint64_t read_number_attribute(hid_t object, const std::string& name) {
+  const Id attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), "open the attribute " + name);
+  const Id space = own(H5Aget_space(attribute.get()), "get a dataspace");
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw Error{"the attribute " + name + " is not a single number"};
+  }
+  std::uint64_t value = 0;
+  check(H5Aread(attribute.get(), H5T_NATIVE_UINT64, &value), "read the attribute " + name);
+  return value;
+}
+
+std::string read_text_attribute(hid_t object, const std::string& name) {
+  const Id attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), "open the attribute " + name);
+  const Id type = own(H5Aget_type(attribute.get()), "get the type of " + name);
+  const Id space = own(H5Aget_space(attribute.get()), "get a dataspace");
+  const std::size_t width = string_width(type.get(), name);
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw Error{"the attribute " + name + " is not a single text"};
+  }
+  std::string chars(width, '\0');
+  check(H5Aread(attribute.get(), string_type(width).get(), chars.data()), "read the attribute " + name);
+  return trimmed(chars.data(), width);
+}
+
+}  // namespace pantile::hdf5

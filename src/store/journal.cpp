@@ -1,0 +1,312 @@
+#include "store/journal.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/log.hpp"
+#include "base/wire.hpp"
+#include "store/journal_state.hpp"
+#include "store/shard_writer.hpp"
+
+namespace pantile {
+
+namespace {
+
+constexpr std::string_view file_magic = "PANTILE-JOURNAL\n";
+constexpr std::uint32_t file_version = 1;
+constexpr std::size_t header_bytes = 16 + 4 + 4 + 8;
+constexpr std::uint32_t record_magic = 0x434a5450;  // "PTJC"
+constexpr std::size_t record_head_bytes = 4 + 4 + 4 + 4 + 8;
+constexpr std::size_t sum_bytes = sizeof(std::uint64_t);
+constexpr std::uint64_t largest_payload = std::uint64_t{1} << 30U;  // a length beyond it is damage, not a record
+
+template <class T>
+T load(std::span<const std::byte> bytes) {
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+void put(Writer& writer, const Hash128& hash) { writer.put(hash.high).put(hash.low); }
+void put(Writer& writer, const Failure& failure) { writer.put(failure.fault).put(failure.detail); }
+
+void put(Writer& writer, const RunStart& start) {
+  writer.put(start.time).put(start.items).put(static_cast<std::uint32_t>(start.outputs.size()));
+  for (const OutputInfo& output : start.outputs) {
+    writer.put(output.name).put(output.dtype);
+  }
+  writer.put(start.plan);
+}
+void put(Writer& writer, const ShardCommit& commit) {
+  writer.put(commit.shard).put(commit.bytes);
+  put(writer, commit.hash);
+  put(writer, commit.content_sum);
+  writer.raw(encode_ranges(commit.ranges));
+}
+void put(Writer& writer, const AttemptFailed& failed) {
+  writer.put(failed.item).put(failed.attempt);
+  put(writer, failed.failure);
+}
+void put(Writer& writer, const ItemQuarantined& quarantine) {
+  writer.put(quarantine.item).put(quarantine.attempts);
+  put(writer, quarantine.failure);
+}
+void put(Writer& writer, const ShardRetired& retired) { writer.put(retired.shard); }
+void put(Writer& writer, const RunEnd& end) { put(writer, end.digest); }
+void put(Writer& writer, const Release& release) { writer.put(release.item); }
+
+Hash128 get_hash(Reader& reader) {
+  const auto high = reader.get<std::uint64_t>();
+  return {high, reader.get<std::uint64_t>()};
+}
+Failure get_failure(Reader& reader) {
+  const auto fault = reader.get<Fault>();
+  return {fault, reader.text()};
+}
+
+// One get() for each alternative; the tag says which.
+RunStart get(Reader& reader, std::type_identity<RunStart>) {
+  RunStart start;
+  start.time = reader.text();
+  start.items = reader.get<std::uint64_t>();
+  for (auto left = reader.get<std::uint32_t>(); left > 0; --left) {
+    std::string name = reader.text();
+    start.outputs.push_back({.name = std::move(name), .dtype = reader.get<DType>()});
+  }
+  start.plan = reader.text();
+  return start;
+}
+ShardCommit get(Reader& reader, std::type_identity<ShardCommit>) {
+  ShardCommit commit;
+  commit.shard = reader.text();
+  commit.bytes = reader.get<std::uint64_t>();
+  commit.hash = get_hash(reader);
+  commit.content_sum = get_hash(reader);
+  commit.ranges = decode_ranges(reader.take(reader.left()));
+  return commit;
+}
+AttemptFailed get(Reader& reader, std::type_identity<AttemptFailed>) {
+  const auto item = reader.get<ItemId>();
+  const auto attempt = reader.get<std::uint32_t>();
+  return {item, attempt, get_failure(reader)};
+}
+ItemQuarantined get(Reader& reader, std::type_identity<ItemQuarantined>) {
+  const auto item = reader.get<ItemId>();
+  const auto attempts = reader.get<std::uint32_t>();
+  return {item, attempts, get_failure(reader)};
+}
+ShardRetired get(Reader& reader, std::type_identity<ShardRetired>) { return {reader.text()}; }
+RunEnd get(Reader& reader, std::type_identity<RunEnd>) { return {get_hash(reader)}; }
+Release get(Reader& reader, std::type_identity<Release>) { return {reader.get<ItemId>()}; }
+
+template <std::size_t At = 0>
+JournalRecord decode_record(std::uint32_t type, Reader& reader) {
+  if constexpr (At < std::variant_size_v<JournalRecord>) {
+    if (type == At + 1) {
+      JournalRecord record = get(reader, std::type_identity<std::variant_alternative_t<At, JournalRecord>>{});
+      reader.finish();
+      return record;
+    }
+    return decode_record<At + 1>(type, reader);
+  } else {
+    throw WireError{"a record of the unknown type " + std::to_string(type)};
+  }
+}
+
+Bytes make_header() {
+  Writer writer;
+  writer.raw(std::as_bytes(std::span{file_magic})).put(file_version).put(std::uint32_t{0});
+  writer.put(xxh3_64(writer.bytes()));
+  return std::move(writer).bytes();
+}
+
+/// False if there is no whole header yet: the process that began the file died before its first sync.
+bool check_header(const std::filesystem::path& path, std::span<const std::byte> file) {
+  const Bytes ours = make_header();
+  if (file.size() < header_bytes) {
+    // Blocks that were never written read as zeros after a power cut.
+    const bool zeros = std::all_of(file.begin(), file.end(), [](std::byte b) { return b == std::byte{0}; });
+    if (!zeros && !std::equal(file.begin(), file.end(), ours.begin())) {
+      throw Error{path.string() + " is not a journal. Was something else written there?"};
+    }
+    return false;
+  }
+  if (std::memcmp(file.data(), file_magic.data(), file_magic.size()) != 0) {
+    throw Error{path.string() + " is not a journal. Was something else written there?"};
+  }
+  if (xxh3_64(file.first(header_bytes - sum_bytes)) != load<std::uint64_t>(file.subspan(header_bytes - sum_bytes))) {
+    throw Error{path.string() +
+                ": its header is damaged (the run cannot be trusted). Restore it from a copy, or start "
+                "again with --fresh."};
+  }
+  if (const auto version = load<std::uint32_t>(file.subspan(file_magic.size())); version != file_version) {
+    throw Error{path.string() + " has format version " + std::to_string(version) + " (this program reads " +
+                std::to_string(file_version) + "). Use the program that wrote it."};
+  }
+  return true;
+}
+
+struct RawRecord {
+  std::uint32_t type = 0;
+  Epoch epoch{};
+  std::span<const std::byte> payload;
+  std::uint64_t sum = 0;
+  std::size_t bytes = 0;  ///< with head and sum
+};
+
+/// The record at `at`, if it is whole, in its place, and chained to the eight bytes before it.
+std::optional<RawRecord> take_record(std::span<const std::byte> file, std::size_t at, std::uint64_t sequence) {
+  if (file.size() - at < record_head_bytes + sum_bytes) {
+    return std::nullopt;
+  }
+  Reader head{file.subspan(at, record_head_bytes)};
+  const auto magic = head.get<std::uint32_t>();
+  const auto type = head.get<std::uint32_t>();
+  const std::uint64_t length = head.get<std::uint32_t>();
+  const auto epoch = head.get<Epoch>();
+  if (magic != record_magic || head.get<std::uint64_t>() != sequence || length > largest_payload ||
+      file.size() - at - record_head_bytes - sum_bytes < length) {
+    return std::nullopt;
+  }
+  const std::size_t body = record_head_bytes + length;
+  const auto sum = load<std::uint64_t>(file.subspan(at + body));
+  if (xxh3_64(file.subspan(at - sum_bytes, sum_bytes + body)) != sum) {
+    return std::nullopt;
+  }
+  return RawRecord{type, epoch, file.subspan(at + record_head_bytes, length), sum, body + sum_bytes};
+}
+
+}  // namespace
+
+ShardCommit to_commit(const SealedShard& shard) {
+  return {.shard = shard.name,
+          .bytes = shard.bytes,
+          .hash = shard.hash,
+          .content_sum = shard.content_sum,
+          .ranges = to_ranges(shard.rows)};
+}
+
+JournalReplay replay_journal(const std::filesystem::path& path,
+                             const std::function<void(Epoch, const JournalRecord&)>& visit) {
+  JournalReplay replay;
+  if (!std::filesystem::exists(path)) {
+    return replay;
+  }
+  const Bytes file = read_file(path);
+  replay.file_bytes = file.size();
+  if (!check_header(path, file)) {
+    return replay;
+  }
+  replay.valid_bytes = header_bytes;
+  replay.chain = load<std::uint64_t>(std::span{file}.subspan(header_bytes - sum_bytes));
+  while (const auto raw = take_record(file, replay.valid_bytes, replay.records)) {
+    try {
+      Reader payload{raw->payload};
+      visit(raw->epoch, decode_record(raw->type, payload));
+    } catch (const Error& error) {
+      // Its sum is right, so it is what was written: by a newer program, or by a mistake of ours.
+      throw Error{path.string() + ": record " + std::to_string(replay.records) + " makes no sense: " + error.what() +
+                  ". Was it written by a newer version?"};
+    }
+    ++replay.records;
+    replay.valid_bytes += raw->bytes;
+    replay.chain = raw->sum;
+    replay.epoch = raw->epoch;
+  }
+  return replay;
+}
+
+namespace {
+
+/// Cuts off what is behind the last good record; a copy stays, since damage looks the same as a torn write.
+void cut_tail(const std::filesystem::path& path, int fd, const JournalReplay& replay) {
+  const Bytes file = read_file(path);
+  const auto tail = std::span{file}.subspan(replay.valid_bytes);
+  std::filesystem::path copy;
+  for (int n = 1; copy.empty() || std::filesystem::exists(copy); ++n) {
+    copy = path;
+    copy += ".torn-" + std::to_string(n);
+  }
+  replace_file(copy, {reinterpret_cast<const char*>(tail.data()), tail.size()}, Durable::yes);
+  log::warn("{}: {} bytes behind record {} are no whole record; moved to {} (a write that a crash cut short)",
+            path.string(), tail.size(), replay.records, copy.filename().string());
+  if (::ftruncate(fd, static_cast<off_t>(replay.valid_bytes)) != 0) {
+    throw system_error("cannot cut the torn end off " + path.string());
+  }
+  sync_file(fd, path.string());
+}
+
+}  // namespace
+
+Journal::Journal(std::filesystem::path path, File file, const JournalReplay& replay)
+    : path_{std::move(path)},
+      file_{std::move(file)},
+      sequence_{replay.records},
+      chain_{replay.chain},
+      epoch_{replay.epoch} {}
+
+Journal Journal::open(const std::filesystem::path& path, JournalState& state) {
+  JournalReplay replay =
+      replay_journal(path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); });
+  File file = open_file(path, O_RDWR | O_CREAT);
+  if (replay.valid_bytes == 0) {
+    const Bytes header = make_header();
+    if (::ftruncate(file.get(), 0) != 0) {
+      throw system_error("cannot empty " + path.string());
+    }
+    write_all(file.get(), header, path.string());
+    sync_file(file.get(), path.string());
+    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."});
+    replay.valid_bytes = header.size();
+    replay.chain = load<std::uint64_t>(std::span{header}.last(sum_bytes));
+  } else if (replay.valid_bytes < replay.file_bytes) {
+    cut_tail(path, file.get(), replay);
+  }
+  if (::lseek(file.get(), static_cast<off_t>(replay.valid_bytes), SEEK_SET) < 0) {
+    throw system_error("cannot go to the end of " + path.string());
+  }
+  return Journal{path, std::move(file), replay};
+}
+
+void Journal::append(const JournalRecord& record, JournalState& state) {
+  expect(!broken_, "a journal that failed is not used again");
+  const bool starts = std::holds_alternative<RunStart>(record);
+  expect(starts || index(epoch_) > 0, "a journal begins with a RunStart");
+  const Epoch epoch = starts ? Epoch{index(epoch_) + 1} : epoch_;
+
+  Writer payload;
+  std::visit([&](const auto& alternative) { put(payload, alternative); }, record);
+  if (payload.bytes().size() > largest_payload) {
+    throw Error{path_.string() + ": a record of " + std::to_string(payload.bytes().size()) + " bytes is too large"};
+  }
+  state.apply(epoch, record);
+
+  Writer chained;  // the sum before, then the record: what the new sum is over
+  chained.put(chain_).put(record_magic).put(static_cast<std::uint32_t>(record.index() + 1));
+  chained.put(static_cast<std::uint32_t>(payload.bytes().size())).put(epoch).put(sequence_).raw(payload.bytes());
+  chain_ = xxh3_64(chained.bytes());
+  chained.put(chain_);
+  buffer_.insert(buffer_.end(), chained.bytes().begin() + sum_bytes, chained.bytes().end());
+  ++sequence_;
+  epoch_ = epoch;
+}
+
+void Journal::commit() {
+  expect(!broken_, "a journal that failed is not used again");
+  if (buffer_.empty()) {
+    return;
+  }
+  broken_ = true;  // until it is proved otherwise: both calls below may throw
+  write_all(file_.get(), buffer_, path_.string());
+  sync_data(file_.get(), path_.string());
+  broken_ = false;
+  buffer_.clear();
+}
+
+}  // namespace pantile

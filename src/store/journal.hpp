@@ -1,0 +1,124 @@
+#pragma once
+// The only truth about what is committed: an append-only file that rank 0 alone writes.
+//
+//     file   = "PANTILE-JOURNAL\n" | u32 version | u32 0 | u64 xxh3_64 of those 24 bytes | record…
+//     record = u32 magic | u32 type | u32 payload bytes | u32 epoch | u64 sequence | payload | u64 sum
+//     sum    = xxh3_64(sum before | this record up to its sum); the sum before the first is the header's
+// The sums are chained, so that a record counts only behind all of its predecessors. Reading stops at the first bad
+// one.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/hash.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "store/format.hpp"
+#include "store/row_ranges.hpp"
+
+namespace pantile {
+
+struct SealedShard;
+
+/// A run starts or resumes: the epoch grows by one.
+struct RunStart {
+  std::string time{};       ///< for people: "2026-01-31T12:00:00Z"
+  std::uint64_t items = 0;  ///< in the catalog
+  std::vector<OutputInfo> outputs{};
+  std::string plan{};  ///< the execution plan, text
+};
+/// The commit point of all rows of a shard. The file is already on disk under this name, with this size and hash.
+struct ShardCommit {
+  std::string shard{};
+  std::uint64_t bytes = 0;
+  Hash128 hash{};
+  Hash128 content_sum{};
+  std::vector<RowRange> ranges{};
+};
+/// An attempt at an item failed; it will be tried again.
+struct AttemptFailed {
+  ItemId item{};
+  std::uint32_t attempt = 1;
+  Failure failure{};
+};
+/// An item is given up.
+struct ItemQuarantined {
+  ItemId item{};
+  std::uint32_t attempts = 1;
+  Failure failure{};
+};
+/// An item leaves the quarantine, to be tried again (--retry-failed).
+struct Release {
+  ItemId item{};
+};
+/// A shard is lost or damaged: its rows are to be made again.
+struct ShardRetired {
+  std::string shard{};
+};
+/// Nothing is pending, and the index is written.
+struct RunEnd {
+  Hash128 digest{};
+};
+/// The position in this list + 1 is the record's type on disk: add at the end only.
+using JournalRecord =
+    std::variant<RunStart, ShardCommit, AttemptFailed, ItemQuarantined, ShardRetired, RunEnd, Release>;
+
+[[nodiscard]] ShardCommit to_commit(const SealedShard& shard);
+
+class JournalState;
+
+/// What reading a journal found.
+struct JournalReplay {
+  std::uint64_t records = 0;
+  std::uint64_t valid_bytes = 0;  ///< up to the first bad record
+  std::uint64_t file_bytes = 0;   ///< more than valid_bytes: a torn tail, or damage
+  std::uint64_t chain = 0;        ///< the last sum
+  Epoch epoch{};                  ///< of the last RunStart; 0 if there is none
+};
+
+/// Hands each record to `visit`, in order, up to the first bad one. Reads only. An absent or empty file, or one that
+/// ends within its header, has no records. Throws Error if it is not a journal, its header is damaged, or its version
+/// is newer.
+JournalReplay replay_journal(const std::filesystem::path& path,
+                             const std::function<void(Epoch, const JournalRecord&)>& visit);
+
+/// Writes a journal. One owner (who holds the run's lock), one thread.
+///
+///     Journal journal = Journal::open(layout.journal(), state);     // state: all that was committed before
+///     journal.append(record, state);                                // checked against the state, buffered
+///     journal.commit();                                             // durable: now tell others
+class Journal {
+ public:
+  /// Creates it, or replays it into `state` and cuts off what is behind the last good record. The tail that it cuts off
+  /// is kept beside it as `journal.torn-N` with a warning. Durable when it returns.
+  [[nodiscard]] static Journal open(const std::filesystem::path& path, JournalState& state);
+
+  /// Applies the record to the state (which throws if it contradicts it, and nothing is appended then) and keeps it for
+  /// commit(). A RunStart begins the next epoch; no other record may come before the first one.
+  void append(const JournalRecord& record, JournalState& state);
+  /// Writes and fdatasyncs what was appended. Nothing may be acknowledged before. After an Error the journal is
+  /// finished: it refuses every further call, since a failed sync is final.
+  void commit();
+
+  [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
+  /// Records appended but not yet committed?
+  [[nodiscard]] bool pending() const noexcept { return !buffer_.empty(); }
+
+ private:
+  Journal(std::filesystem::path path, File file, const JournalReplay& replay);
+
+  std::filesystem::path path_;
+  File file_;
+  Bytes buffer_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t chain_ = 0;
+  Epoch epoch_{};
+  bool broken_ = false;
+};
+
+}  // namespace pantile

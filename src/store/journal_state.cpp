@@ -1,0 +1,260 @@
+#include "store/journal_state.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace pantile {
+
+namespace {
+
+constexpr std::uint64_t most_items = std::uint64_t{1} << 36U;   // far beyond any catalog: a larger number is damage
+constexpr std::uint32_t most_blocks = std::uint32_t{1} << 26U;  // of one item: 2^48 pixels
+
+std::string words(ItemId item) { return "item " + std::to_string(index(item)); }
+
+bool overlap(const RowRange& a, const RowRange& b) {
+  return a.output == b.output && index(b.item) < index(a.item) + a.items &&
+         (a.item != b.item || a.of_blocks != b.of_blocks || index(b.block) < index(a.block) + a.blocks);
+}
+
+bool before(const RowRange& a, const RowRange& b) {
+  return std::tie(a.output, a.item, a.block) < std::tie(b.output, b.item, b.block);
+}
+
+}  // namespace
+
+void JournalState::apply(Epoch epoch, const JournalRecord& record) {
+  const auto expected = index(epoch_) + (std::holds_alternative<RunStart>(record) ? 1 : 0);
+  if (index(epoch) != expected || index(epoch) == 0) {
+    throw Error{"a record of epoch " + std::to_string(index(epoch)) + " (expected " + std::to_string(expected) + ")"};
+  }
+  std::visit([this](const auto& alternative) { on(alternative); }, record);
+  epoch_ = epoch;
+}
+
+void JournalState::on(const RunStart& start) {
+  if (start.outputs.empty() || (!outputs_.empty() && outputs_ != start.outputs)) {
+    throw Error{"a start with other outputs than before"};
+  }
+  if (start.items < items_ || start.items > most_items) {
+    throw Error{"a start with " + std::to_string(start.items) + " items after one with " + std::to_string(items_)};
+  }
+  if (start.items != items_) {
+    end_digest_.reset();
+  }
+  items_ = start.items;
+  outputs_ = start.outputs;
+  plan_ = start.plan;
+  done_.resize(outputs_.size());
+  for (auto& items : done_) {
+    items.resize(items_);
+  }
+}
+
+void JournalState::on(const ShardCommit& commit) {
+  const auto name = parse_shard_name(commit.shard);
+  if (!name || name->epoch != epoch_) {
+    throw Error{"a commit of " + commit.shard + ", which is no shard of epoch " + std::to_string(index(epoch_))};
+  }
+  if (find_shard(commit.shard) != nullptr) {
+    throw Error{"a second commit of " + commit.shard};
+  }
+  for (std::size_t i = 0; i < commit.ranges.size(); ++i) {
+    check(commit.ranges[i], commit.shard);
+    if (i > 0 && (!before(commit.ranges[i - 1], commit.ranges[i]) || overlap(commit.ranges[i - 1], commit.ranges[i]))) {
+      throw Error{"a commit of " + commit.shard + " that names a block of " + words(commit.ranges[i].item) + " twice"};
+    }
+  }
+  CommittedShard shard{.name = commit.shard,
+                       .bytes = commit.bytes,
+                       .hash = commit.hash,
+                       .content_sum = commit.content_sum,
+                       .ranges = encode_ranges(commit.ranges)};
+  for (const RowRange& range : commit.ranges) {
+    mark(range);
+    shard.rows += range.rows();
+  }
+  rows_ += shard.rows;
+  content_sum_ += shard.content_sum;
+  shard_at_.emplace(shard.name, shards_.size());
+  shards_.push_back(std::move(shard));
+  end_digest_.reset();
+}
+
+void JournalState::on(const AttemptFailed& failed) {
+  check(failed.item);
+  auto& attempts = failed_attempts_[failed.item];
+  attempts = std::max(attempts, failed.attempt);
+}
+
+void JournalState::on(const ItemQuarantined& quarantine) {
+  check(quarantine.item);
+  if (done(quarantine.item)) {
+    throw Error{words(quarantine.item) + " goes into quarantine although it is done"};
+  }
+  quarantine_[quarantine.item] = {quarantine.failure, quarantine.attempts};
+  failed_attempts_.erase(quarantine.item);
+  end_digest_.reset();
+}
+
+void JournalState::on(const ShardRetired& retired) {
+  const CommittedShard* shard = find_shard(retired.shard);
+  if (shard == nullptr) {
+    throw Error{retired.shard + " is retired, but not committed"};
+  }
+  for (const RowRange& range : decode_ranges(shard->ranges)) {
+    unmark(range);
+  }
+  rows_ -= shard->rows;
+  content_sum_ -= shard->content_sum;
+  shards_.erase(shards_.begin() + (shard - shards_.data()));
+  shard_at_.clear();
+  for (std::size_t at = 0; at < shards_.size(); ++at) {
+    shard_at_.emplace(shards_[at].name, at);
+  }
+  end_digest_.reset();
+}
+
+void JournalState::on(const RunEnd& end) {
+  if (pending_items() > 0) {
+    throw Error{"the run ends while " + std::to_string(pending_items()) + " items are pending"};
+  }
+  end_digest_ = end.digest;
+}
+
+void JournalState::on(const Release& release) {
+  if (quarantine_.erase(release.item) == 0) {
+    throw Error{words(release.item) + " leaves the quarantine, but is not in it"};
+  }
+  end_digest_.reset();
+}
+
+void JournalState::check(ItemId item) const {
+  if (index(item) >= items_) {
+    throw Error{words(item) + " is not one of the " + std::to_string(items_) + " of the catalog"};
+  }
+}
+
+void JournalState::check(const RowRange& range, std::string_view shard) const {
+  const bool makes_sense = index(range.output) < outputs_.size() && range.items >= 1 && index(range.item) < items_ &&
+                           range.items <= items_ - index(range.item) && range.blocks >= 1 && range.of_blocks >= 1 &&
+                           range.of_blocks <= most_blocks && (range.items == 1 || range.of_blocks == 1) &&
+                           std::uint64_t{index(range.block)} + range.blocks <= range.of_blocks;
+  if (!makes_sense) {
+    throw Error{"a commit of " + std::string{shard} + " names rows that cannot be, at " + words(range.item)};
+  }
+  const auto& done = done_[index(range.output)];
+  bool twice = false;
+  for (std::uint64_t item = index(range.item); item < index(range.item) + range.items; ++item) {
+    twice = twice || done[item];
+  }
+  const std::uint64_t end = index(range.item) + range.items;
+  for (auto begun = partial_.lower_bound({range.output, range.item});
+       begun != partial_.end() && begun->first.first == range.output && index(begun->first.second) < end; ++begun) {
+    const std::vector<bool>& committed = begun->second.committed;
+    if (committed.size() != range.of_blocks) {
+      throw Error{"a commit of " + std::string{shard} + " gives " + words(begun->first.second) +
+                  " another number of blocks"};
+    }
+    for (std::uint32_t i = 0; i < range.blocks; ++i) {
+      twice = twice || committed[index(range.block) + i];
+    }
+  }
+  if (twice) {
+    throw Error{"a commit of " + std::string{shard} + " holds blocks of " + words(range.item) +
+                " that are committed already"};
+  }
+}
+
+void JournalState::mark(const RowRange& range) {
+  if (range.of_blocks == 1) {
+    for (std::uint64_t item = index(range.item); item < index(range.item) + range.items; ++item) {
+      mark_done(ItemId{item}, range.output);
+    }
+    return;
+  }
+  Blocks& blocks = partial_[{range.output, range.item}];
+  blocks.committed.resize(range.of_blocks);
+  for (std::uint32_t i = 0; i < range.blocks; ++i) {
+    blocks.committed[index(range.block) + i] = true;
+  }
+  blocks.count += range.blocks;
+  if (blocks.count == range.of_blocks) {
+    partial_.erase({range.output, range.item});
+    mark_done(range.item, range.output);
+  }
+}
+
+void JournalState::unmark(const RowRange& range) {
+  if (range.of_blocks == 1) {
+    for (std::uint64_t item = index(range.item); item < index(range.item) + range.items; ++item) {
+      unmark_done(ItemId{item}, range.output);
+    }
+    return;
+  }
+  Blocks& blocks = partial_[{range.output, range.item}];
+  if (done(range.item, range.output)) {
+    unmark_done(range.item, range.output);
+    blocks = {.committed = std::vector<bool>(range.of_blocks, true), .count = range.of_blocks};
+  }
+  for (std::uint32_t i = 0; i < range.blocks; ++i) {
+    blocks.committed[index(range.block) + i] = false;
+  }
+  blocks.count -= range.blocks;
+  if (blocks.count == 0) {
+    partial_.erase({range.output, range.item});
+  }
+}
+
+void JournalState::mark_done(ItemId item, OutputId output) {
+  done_[index(output)][index(item)] = true;
+  if (done(item)) {
+    ++done_items_;
+    quarantine_.erase(item);
+    failed_attempts_.erase(item);
+  }
+}
+
+void JournalState::unmark_done(ItemId item, OutputId output) {
+  if (done(item)) {
+    --done_items_;
+  }
+  done_[index(output)][index(item)] = false;
+}
+
+bool JournalState::committed(const BlockKey& key) const {
+  if (done(key.item, key.output)) {
+    return true;
+  }
+  const auto begun = partial_.find({key.output, key.item});
+  return begun != partial_.end() && index(key.block) < begun->second.committed.size() &&
+         begun->second.committed[index(key.block)];
+}
+
+bool JournalState::done(ItemId item, OutputId output) const {
+  return index(output) < done_.size() && index(item) < items_ && done_[index(output)][index(item)];
+}
+
+bool JournalState::done(ItemId item) const {
+  return index(item) < items_ && !done_.empty() &&
+         std::all_of(done_.begin(), done_.end(), [&](const auto& items) { return items[index(item)]; });
+}
+
+std::uint32_t JournalState::failed_attempts(ItemId item) const {
+  const auto found = failed_attempts_.find(item);
+  return found == failed_attempts_.end() ? 0 : found->second;
+}
+
+const CommittedShard* JournalState::find_shard(std::string_view name) const {
+  const auto found = shard_at_.find(std::string{name});
+  return found == shard_at_.end() ? nullptr : &shards_[found->second];
+}
+
+JournalState read_journal(const std::filesystem::path& path) {
+  JournalState state;
+  replay_journal(path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); });
+  return state;
+}
+
+}  // namespace pantile

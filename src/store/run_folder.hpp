@@ -1,0 +1,81 @@
+#pragma once
+// A run's folder: who owns it, which run it is, and what a resume sweeps away. Rank 0 (or `--ranks 1`) only.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/file.hpp"
+#include "base/ids.hpp"
+#include "store/format.hpp"
+
+namespace pantile {
+
+class JournalState;
+
+/// The owner of a folder, as `lock` names it.
+struct LockOwner {
+  std::string host{};
+  std::int64_t pid = 0;
+  std::uint32_t epoch = 0;
+  bool operator==(const LockOwner&) const = default;
+};
+
+/// Owns a run folder as long as it lives: nobody else writes in it.
+///
+/// The lock is a kernel lock on the file `lock` (released by the kernel when its owner dies, however it dies) plus the
+/// owner's name in it. Where the file system has no locks, or they do not reach other hosts, the name decides: an owner
+/// on this host is gone if its process is; an owner elsewhere is gone if neither `lock`, `live.json` nor `journal`
+/// changed while we waited. So an owner must call beat() or rewrite live.json at least every 5 s.
+class RunFolder {
+ public:
+  /// Creates the folder if needed and takes the lock, waiting up to `patience` for another run to end.
+  /// Throws UsageError naming the owner if it does not; Error if the folder cannot be written.
+  [[nodiscard]] static RunFolder open(const std::filesystem::path& root,
+                                      std::chrono::milliseconds patience = std::chrono::seconds{10});
+  /// Like open(), but an old run in that place is renamed to NAME.old-N first (never deleted). Locked while it moves.
+  [[nodiscard]] static RunFolder open_fresh(const std::filesystem::path& root,
+                                            std::chrono::milliseconds patience = std::chrono::seconds{10});
+  ~RunFolder();
+  RunFolder(RunFolder&&) noexcept = default;
+  RunFolder& operator=(RunFolder&&) = delete;
+
+  [[nodiscard]] const RunLayout& layout() const noexcept { return layout_; }
+
+  /// First start: writes run.yaml (a run id of its own, then `identity`), durable. Resume: throws UsageError with the
+  /// lines that differ if it is another identity. Returns the run id, 32 hex digits. `identity` is text of whole lines.
+  [[nodiscard]] std::string claim_identity(std::string_view identity);
+
+  /// Puts the epoch into `lock`, for people and for the message of a second run.
+  void set_epoch(Epoch epoch);
+  /// Shows other hosts that the owner is alive.
+  void beat() const noexcept;
+
+  /// Removes what an interrupted epoch left: partials, shards that were never committed or are retired, temporary files
+  /// of catalog.h5, index.h5 and run.yaml. Call it after the journal was replayed, before the first worker writes.
+  /// Returns how many files went.
+  std::size_t remove_orphans(const JournalState& state) const;
+
+ private:
+  RunFolder(RunLayout layout, File lock, LockOwner owner);
+  void write_owner() const;
+
+  RunLayout layout_;
+  File lock_;
+  LockOwner owner_;
+};
+
+/// The run id of a folder, and the identity text that was given when it began. Throws Error if there is no run in it.
+struct RunIdentity {
+  std::string run_id{};
+  std::string text{};
+};
+[[nodiscard]] RunIdentity read_identity(const RunLayout& layout);
+
+/// Lines of `before` that `after` lacks, each with "- " in front, and the other way round with "+ ".
+[[nodiscard]] std::string diff_lines(std::string_view before, std::string_view after);
+
+}  // namespace pantile

@@ -1,0 +1,43 @@
+#pragma once
+// Reads a sealed shard. HDF5 thread only. Damage is an Error with the name of the shard and of the part.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/records.hpp"
+#include "store/format.hpp"
+#include "store/hdf5.hpp"
+
+namespace pantile {
+
+/// A row of /index, and where its pixels are.
+struct StoredRow {
+  BlockRow row;
+  std::uint64_t offset = 0;  ///< in /out/NAME/bytes, or in_blocks
+};
+/// Offset of a row whose pixels are in /out/NAME/blocks/ITEM, since its item has several blocks.
+inline constexpr std::uint64_t in_blocks = ~std::uint64_t{0};
+
+class ShardReader {
+ public:
+  /// Opens; throws Error if the file is missing, not a sealed shard of ours, or of a newer format.
+  explicit ShardReader(const std::filesystem::path& path);
+
+  /// All rows of /index, in order. Checked: columns of one length, rects inside their items, known outputs.
+  [[nodiscard]] std::vector<StoredRow> rows() const;
+  /// Pixels of one row, dense (rect.height, rect.width, channels).
+  [[nodiscard]] Bytes read(const StoredRow& row) const;
+  /// The outputs that the shard knows; position = OutputId.
+  [[nodiscard]] const std::vector<OutputInfo>& outputs() const noexcept { return outputs_; }
+
+ private:
+  std::string name_;
+  hdf5::Id file_;
+  std::vector<OutputInfo> outputs_;
+};
+
+}  // namespace pantile

@@ -1,0 +1,56 @@
+#include "codec/decode.hpp"
+
+#include <gtest/gtest.h>
+
+#include "codec/samples.hpp"
+
+namespace pantile {
+namespace {
+
+constexpr ImageHeader header_of(Extent extent, int channels, int bits = 8) {
+  return {.format = ImageFormat::png, .stored = extent, .oriented = extent, .channels = channels, .bits = bits};
+}
+
+TEST(Gate, LetsOrdinaryImagesThrough) {
+  EXPECT_EQ(refusal(header_of({4032, 3024}, 3), 3'296'423, {}), std::nullopt);
+  EXPECT_EQ(refusal(header_of({16384, 16384}, 3), 100'000'000, {}), std::nullopt);
+}
+
+TEST(Gate, RefusesWhatIsTooLargeBeforeAnyDecode) {
+  const auto fault = [](const ImageHeader& header, std::uint64_t file_bytes) {
+    const auto refused = refusal(header, file_bytes, {});
+    return refused ? refused->fault : Fault::none;
+  };
+  EXPECT_EQ(fault(header_of({16385, 16384}, 1), 100'000'000), Fault::too_large) << "pixels";
+  EXPECT_EQ(fault(header_of({1, 65'501}, 1), 1'000), Fault::too_large) << "side";
+  EXPECT_EQ(fault(header_of({16384, 16384}, 3, 16), 100'000'000), Fault::too_large) << "decoded bytes";
+  EXPECT_EQ(fault(header_of({100, 100}, 3), std::uint64_t{257} << 20U), Fault::too_large) << "file";
+}
+
+TEST(Gate, RefusesBombsByTheirRatioAndSparesSmallImages) {
+  EXPECT_EQ(refusal(header_of({8000, 8000}, 3), 1'000, {}), std::nullopt) << "64 MP of one colour is a small harm";
+  const auto refused = refusal(header_of({8001, 8000}, 1), 63'000, {});
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->detail, "the image is 1016 times as large as its file, the limit is 1000: a decompression bomb?");
+  EXPECT_EQ(refusal(header_of({8001, 8000}, 1), 65'000, {}), std::nullopt);
+}
+
+TEST(Decode, LooksAtTheGateFirst) {
+  // 900 MP claimed by 60 bytes: decoded, they would be an error only after gigabytes.
+  Bytes file = samples::file_of(samples::Png{.extent = {1, 1}, .sample = [](int, int, int) { return 0U; }});
+  const Bytes claim = samples::from_hex("00007530000075300800000000");
+  const Bytes ihdr = samples::png_chunk("IHDR", claim);
+  std::copy(ihdr.begin(), ihdr.end(), file.begin() + 8);
+  const auto image = decode(file);
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.failure(),
+            (Failure{Fault::too_large, "the image is 30000×30000 pixels, 900 million; the limit is 268 million"}));
+}
+
+TEST(Decode, SaysThatATextIsNoImage) {
+  EXPECT_EQ(decode(samples::bytes_of("hello")).failure().fault, Fault::not_an_image);
+  EXPECT_EQ(decode({}).failure().fault, Fault::not_an_image);
+}
+
+}  // namespace
+}  // namespace pantile

@@ -1,0 +1,117 @@
+#include "report/rank_log.hpp"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/file.hpp"
+#include "report/live.hpp"
+
+namespace pantile {
+namespace {
+
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+class RankLogTest : public testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] std::vector<Json> lines() const {
+    std::vector<Json> all;
+    std::ifstream file{folder_ / "rank-0003.jsonl"};
+    for (std::string line; std::getline(file, line);) {
+      all.push_back(Json::parse(line, nullptr, false));
+    }
+    return all;
+  }
+
+  std::filesystem::path folder_ = std::filesystem::path{testing::TempDir()} / "pantile-rank-log-test";
+};
+
+TEST_F(RankLogTest, HoldsWhoSpansAndEventsOneObjectALine) {
+  {
+    RankLog log{folder_, RankId{3}, Epoch{2}};
+    log.span(
+        {.what = "compute", .lane = 1, .item = ItemId{17}, .block = BlockId{4}, .begin_us = 5120, .end_us = 90210});
+    log.event(log::Level::warn, "a \"quoted\"\nname \xFF.png");
+    EXPECT_TRUE(log.works());
+  }
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].at("rank"), 3);
+  EXPECT_EQ(all[0].at("epoch"), 2);
+  EXPECT_EQ(all[0].at("host"), host_name());
+  EXPECT_GT(all[0].at("start_unix_us"), 1'600'000'000'000'000);
+  EXPECT_EQ(all[1], Json::parse(R"({"span":"compute","lane":1,"item":17,"block":4,"begin_us":5120,"end_us":90210})"));
+  EXPECT_EQ(all[2].at("event"), "warn");
+  EXPECT_THAT(all[2].at("text").get<std::string>(), HasSubstr("a \"quoted\"\nname "));
+  EXPECT_GE(all[2].at("at_us"), 0);
+}
+
+TEST_F(RankLogTest, AResumeAppendsAndACutLineStaysAlone) {
+  { const RankLog log{folder_, RankId{3}, Epoch{1}}; }
+  std::ofstream{folder_ / "rank-0003.jsonl", std::ios::app} << R"({"span":"comp)";
+  { const RankLog log{folder_, RankId{3}, Epoch{2}}; }
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].at("epoch"), 1);
+  EXPECT_TRUE(all[1].is_discarded());
+  EXPECT_EQ(all[2].at("epoch"), 2);
+}
+
+TEST_F(RankLogTest, ThreadsDoNotMixTheirLines) {
+  {
+    RankLog log{folder_, RankId{3}, Epoch{1}};
+    std::vector<std::jthread> threads;
+    for (std::uint32_t lane = 0; lane < 4; ++lane) {
+      threads.emplace_back([&log, lane] {
+        for (std::uint64_t i = 0; i < 2000; ++i) {
+          log.span({.what = "decode", .lane = lane, .item = ItemId{i}});
+        }
+      });
+    }
+  }
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 8001U);
+  for (const Json& line : all) {
+    EXPECT_FALSE(line.is_discarded());
+  }
+}
+
+/// A full disk, as the kernel plays it.
+TEST_F(RankLogTest, AFullDiskSilencesTheLogWithOneWarning) {
+  std::filesystem::create_directories(folder_);
+  std::filesystem::create_symlink("/dev/full", folder_ / "rank-0003.jsonl");
+  testing::internal::CaptureStderr();
+  {
+    RankLog log{folder_, RankId{3}, Epoch{1}};
+    EXPECT_FALSE(log.works());
+    log.event(log::Level::info, "lost");
+    log.flush();
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("No space left on device. The run goes on without this log."));
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1);
+}
+
+/// A sink that writes what it hears into the log must not lock it up.
+RankLog* heard_by = nullptr;
+TEST_F(RankLogTest, TheWarningMayComeBackAsAnEvent) {
+  RankLog log{folder_, RankId{3}, Epoch{1}};
+  heard_by = &log;
+  log::set_sink([](log::Level level, std::string_view line) { heard_by->event(level, line); });
+  std::filesystem::create_directories(folder_);
+  const RankLog broken{folder_ / "rank-0003.jsonl", RankId{4}, Epoch{1}};
+  log::set_sink(nullptr);
+  EXPECT_FALSE(broken.works());
+  log.flush();
+  EXPECT_EQ(lines().size(), 2U);
+}
+
+}  // namespace
+}  // namespace pantile

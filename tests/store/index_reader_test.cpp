@@ -1,0 +1,152 @@
+#include "store/index_reader.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "store/fixture.hpp"
+
+namespace pantile {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::SmallRun;
+using testing::TempFolder;
+
+TEST(Index, FindsEveryItem) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  IndexReader index_file{run.layout};
+  EXPECT_EQ(index_file.items(), 7U);
+  EXPECT_EQ(index_file.outputs(), (std::vector<OutputInfo>{{"page", DType::u8}}));
+  EXPECT_EQ(index_file.totals(), run.totals);
+  EXPECT_EQ(run.totals.done, 6U);
+  EXPECT_EQ(run.totals.quarantined, 1U);
+  for (std::uint64_t item = 0; item < run.items.size(); ++item) {
+    SCOPED_TRACE("item " + std::to_string(item));
+    const IndexedOutput found = index_file.find(ItemId{item}, OutputId{0});
+    EXPECT_EQ(found.row.status, ItemStatus::done);
+    EXPECT_EQ(found.row.extent, run.items[item].extent);
+    EXPECT_EQ(found.row.channels, run.items[item].channels);
+    EXPECT_EQ(found.path, "chapter " + std::to_string(item / 4) + "/page-" + std::to_string(item) + ".png");
+    EXPECT_EQ(index_file.find(found.path), std::vector<ItemId>{ItemId{item}});
+    const ItemPixels pixels = index_file.read_pixels(ItemId{item}, OutputId{0});
+    EXPECT_EQ(pixels.extent, run.items[item].extent);
+    EXPECT_EQ(pixels.channels, run.items[item].channels);
+    EXPECT_EQ(pixels.dtype, DType::u8);
+    EXPECT_TRUE(pixels.values == testing::item_pixels(item, run.items[item]));
+  }
+  EXPECT_EQ(index_file.find(ItemId{0}, OutputId{0}).shard, "e0001-r0001-000000.h5");
+  EXPECT_EQ(index_file.find(ItemId{0}, OutputId{0}).row.row, 1U);
+  EXPECT_EQ(index_file.find(ItemId{SmallRun::big_item}, OutputId{0}).row.blocks, 4U);
+  EXPECT_EQ(index_file.find(ItemId{SmallRun::big_item}, OutputId{0}).shard, "");
+  EXPECT_EQ(index_file.blocks(ItemId{SmallRun::big_item}, OutputId{0}).size(), 4U);
+  EXPECT_TRUE(index_file.find("no such path").empty());
+}
+
+TEST(Index, TellsWhyAnItemHasNoPixels) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  IndexReader index_file{run.layout};
+  EXPECT_FALSE(index_file.quarantine(ItemId{0}));
+  const auto why = index_file.quarantine(ItemId{SmallRun::bad_item});
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->failure, (Failure{Fault::truncated, "JPEG ends after 12 of 40 rows"}));
+  EXPECT_EQ(index_file.find(ItemId{SmallRun::bad_item}, OutputId{0}).row.fault, Fault::truncated);
+  try {
+    static_cast<void>(index_file.read_pixels(ItemId{SmallRun::bad_item}, OutputId{0}));
+    ADD_FAILURE() << "it has none";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("page-6.png) is quarantined"));
+  }
+}
+
+TEST(Index, NeverGivesAFillValueInPlaceOfAPixel) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  std::filesystem::remove(run.layout.shard("e0001-r0002-000000.h5"));
+  IndexReader index_file{run.layout};
+  EXPECT_EQ(index_file.read_pixels(ItemId{0}, OutputId{0}).values, testing::item_pixels(0, run.items[0]));
+  for (const std::uint64_t item : {std::uint64_t{1}, SmallRun::big_item}) {
+    try {
+      static_cast<void>(index_file.read_pixels(ItemId{item}, OutputId{0}));
+      ADD_FAILURE() << "item " << item << " was read from a shard that is not there";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("e0001-r0002-000000.h5 is missing"));
+    }
+  }
+}
+
+TEST(Index, ReadsNoDamagedPixels) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  const auto shard = run.layout.shard("e0001-r0001-000000.h5");
+  const Bytes bytes = read_file(shard);
+  const Bytes pixels = testing::item_pixels(3, run.items[3]);
+  const auto at = std::search(bytes.begin(), bytes.end(), pixels.begin(), pixels.begin() + 64) - bytes.begin();
+  ASSERT_LT(static_cast<std::size_t>(at), bytes.size());
+  testing::flip_byte(shard, static_cast<std::uint64_t>(at) + 1000);
+  IndexReader index_file{run.layout};
+  EXPECT_THROW(static_cast<void>(index_file.read_pixels(ItemId{3}, OutputId{0})), Error);
+}
+
+TEST(Index, IsNotWrittenOverByOneThatFails) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  const Bytes before = read_file(run.layout.index());
+  std::filesystem::remove(run.layout.shard("e0001-r0002-000000.h5"));
+  EXPECT_THROW(write_index(run.layout, testing::test_catalog(7), run.state), Error);
+  EXPECT_THROW(write_index(run.layout, testing::test_catalog(8), run.state), Error);
+  EXPECT_TRUE(read_file(run.layout.index()) == before);
+}
+
+TEST(Index, OfAnUnfinishedRunSaysWhatIsPending) {
+  const TempFolder folder;
+  const RunLayout layout{folder.path()};
+  std::filesystem::create_directories(layout.shards());
+  JournalState state;
+  Journal journal = Journal::open(layout.journal(), state);
+  journal.append(RunStart{.time = "t", .items = 3, .outputs = {{"page", DType::u8}, {"mask", DType::u8}}}, state);
+  const auto page = testing::make_blocks(0, {{10, 10}});
+  const auto mask = testing::make_blocks(0, {{10, 10}, 1}, DType::u8, OutputId{1});
+  const auto big = testing::make_blocks(1, {{3000, 20}, 1});
+  const auto lone = testing::make_blocks(2, {{5, 5}});
+  journal.append(to_commit(testing::write_shard(layout, testing::shard_name(0), {&page[0], &mask[0], &big[1], &lone[0]},
+                                                testing::test_facts(state.outputs()))),
+                 state);
+  const RunTotals totals = write_index(layout, testing::test_catalog(3), state);
+  EXPECT_EQ(totals.done, 1U);
+  Hash128 expected = page[0].row.digest;
+  expected += mask[0].row.digest;
+  EXPECT_EQ(totals.digest, expected) << "items that are begun do not count";
+  IndexReader index_file{layout};
+  EXPECT_EQ(index_file.find(ItemId{1}, OutputId{0}).row.status, ItemStatus::pending);
+  EXPECT_EQ(index_file.find(ItemId{2}, OutputId{0}).row.status, ItemStatus::pending) << "its second output is missing";
+  EXPECT_EQ(index_file.read_pixels(ItemId{0}, OutputId{1}).channels, 1);
+  EXPECT_THROW(static_cast<void>(index_file.read_pixels(ItemId{1}, OutputId{0})), Error);
+}
+
+// docs/output-format.md promises that plain h5py is enough: its own example reads this run, value for value.
+TEST(Index, AndShardsAreReadByPlainH5py) {
+  const char* python = std::getenv("PANTILE_PYTHON");
+  if (python == nullptr || *python == '\0') {
+    GTEST_SKIP() << "PANTILE_PYTHON names no interpreter with h5py and numpy";
+  }
+  const TempFolder folder;
+  const auto root = folder.path() / "run";
+  const SmallRun run{root};
+  const auto raw = folder.path() / "expected";
+  std::filesystem::create_directory(raw);
+  for (std::uint64_t item = 0; item < run.items.size(); ++item) {
+    const Bytes pixels = testing::item_pixels(item, run.items[item]);
+    replace_file(raw / (std::to_string(item) + ".raw"), {reinterpret_cast<const char*>(pixels.data()), pixels.size()},
+                 Durable::no);
+  }
+  const std::filesystem::path tests = std::filesystem::path{__FILE__}.parent_path().parent_path();
+  const std::string command = "'" + std::string{python} + "' '" + (tests / "python" / "read_run_folder.py").string() +
+                              "' '" + root.string() + "' '" + raw.string() + "'";
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+}  // namespace
+}  // namespace pantile
