@@ -160,7 +160,7 @@ std::variant<AxisGeometry, std::string> axis_geometry(const AxisMap& map) {
     return AxisGeometry{scale, static_cast<int>(before), static_cast<int>(shrink - before), false};
   }
   if (shrink == 0) {
-    return AxisGeometry{scale, static_cast<int>(std::max<std::int64_t>(0, -seen.first - 1)),
+    return AxisGeometry{scale, static_cast<int>(std::max<std::int64_t>(0, -seen.first)),
                         static_cast<int>(std::max<std::int64_t>(0, seen.last)), true};
   }
   return fmt::format(

@@ -24,10 +24,10 @@ constexpr std::int64_t max_whole_px = 2'000'000;
 constexpr double tile_overhead_macs = 1.5e6;
 /// Gather and scatter move about 300 MP/s; the same unit.
 constexpr double gather_macs_per_px = 150;
-/// A tile that leaves the cache computes more slowly. Measured with upconv7 on a CPU with 2 MiB of L2 a core: the same
-/// rate at 26 and 63 MiB a lane although the larger has less halo, 3.5 % less at 116, 5 % less at 270: 3.5 % a doubling
+/// A tile that leaves the cache computes more slowly. Measured with upconv7, one lane on a CPU: 0.086 useful MP/s with
+/// 26 and 63 MiB a lane, 0.083 with 116, 0.082 with 270, although the larger tiles have less halo: 3.5 % a doubling
 /// beyond this.
-constexpr double cached_bytes = 32.0 * MiB;
+constexpr double cached_bytes = 64.0 * MiB;
 constexpr double slowdown_per_doubling = 0.035;
 /// Sizes whose predicted times differ by less are taken for equal: the model of time is no better than that.
 constexpr double time_tolerance = 1.03;

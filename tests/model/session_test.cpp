@@ -72,6 +72,23 @@ TEST_F(SessionTest, GivesTheBytesBackWhenItsOutputEnds) {
   EXPECT_EQ(model.meter.current(), open);
 }
 
+TEST_F(SessionTest, LeavesNothingChargedOnceItIsClosed) {
+  Meter meter;
+  SlabPool slabs{meter};
+  {
+    Session session{engine_, slabs, growing_upconv(), "upconv"};
+    EXPECT_GT(meter.current(), 0U) << "weights are charged";
+    const std::uint64_t open = meter.current();
+    for (const Extent extent :
+         {Extent{20, 20}, Extent{90, 40}}) {  // small blocks lie on the heap, large ones in the slab
+      EXPECT_TRUE(std::holds_alternative<Tensor>(run(session, noise(3, extent))));
+      slabs.trim_idle();
+      EXPECT_EQ(meter.current(), open) << to_string(extent);
+    }
+  }
+  EXPECT_EQ(meter.current(), 0U);
+}
+
 /// A refusal at any depth of the run is clean: nothing leaks, and the session goes on as if nothing had been.
 TEST_F(SessionTest, SurvivesARefusalAtAnyOfItsAllocations) {
   for (const auto& bytes : {growing_upconv(), residual_network()}) {

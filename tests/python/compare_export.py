@@ -45,7 +45,7 @@ def difference(expected: reference.Pixels, path: Path) -> str:
     return f"{len(wrong)} of {got.size} samples differ, by {worst} at most, the first at y {y}, x {x}, channel {c}"
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Compares a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("export", type=Path)
     parser.add_argument("--max-mp", type=float, default=20.0, help="largest input in megapixels (default 20)")
     reference.add_numeric_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     session = reference.open_model(args.model)
     equal, different, large, unreadable = 0, 0, 0, 0
     for item in sorted(p for p in args.images.rglob("*") if p.suffix.lower() in ENDINGS):

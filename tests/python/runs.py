@@ -1,0 +1,81 @@
+"""Real runs of the real program, for the tests that look at Pantile from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(os.environ.get("PANTILE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
+BINARY = Path(os.environ.get("PANTILE_BINARY", SOURCE / "build" / "release" / "pantile"))
+PAGES = SOURCE / "tests" / "data" / "pages"
+BROKEN = SOURCE / "tests" / "data" / "broken"
+MODELS = SOURCE / "tests" / "data" / "models"
+TEST_DATA = Path(os.environ.get("PANTILE_TEST_DATA", SOURCE.parent / "shared" / "data"))
+
+UPSCALE = MODELS / "upscale2x.onnx"
+SHARPEN = MODELS / "sharpen_y.onnx"
+
+
+def needs_test_data() -> None:
+    if not (TEST_DATA / "models").is_dir():
+        pytest.skip(f"the third-party models and images are not there ({TEST_DATA}; set PANTILE_TEST_DATA)")
+
+
+@dataclass
+class Job:
+    """A job file in `folder`; `inputs` are folders, `keys` are further top-level YAML lines."""
+
+    folder: Path
+    model: Path = UPSCALE
+    inputs: list[Path] = field(default_factory=lambda: [PAGES])
+    include: list[str] = field(default_factory=list)
+    image: str = "{color: RGB, scale: 1/255}"
+    keys: list[str] = field(default_factory=list)
+
+    def write(self) -> Path:
+        include = f", include: {json.dumps(self.include)}" if self.include else ""
+        lines = ["schema: 1", "name: test", "input:"]
+        lines += [f"  - {{path: {json.dumps(str(path))}{include}}}" for path in self.inputs]
+        lines += [
+            "pipeline:",
+            f"  - {{id: stage, model: {json.dumps(str(self.model))}, image: {self.image}, output: {{kind: image}}}}",
+            f"output: {{dir: {json.dumps(str(self.folder / 'out'))}, seal_after: 1s}}",
+        ]
+        path = self.folder / "job.yaml"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines + self.keys) + "\n")
+        return path
+
+
+def environment() -> dict[str, str]:
+    """Ours, without what would make the program think that it is a rank; root may start mpirun."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OMPI_", "PMIX_", "PANTILE_SUP"))}
+    return {**clean, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "NO_COLOR": "1"}
+
+
+def pantile(*arguments: object, timeout: float = 300, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*launcher, str(BINARY), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), check=False)
+
+
+def run(job: Path, output: Path, *arguments: object, code: int = 0, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs a job into `output` and asserts its exit code."""
+    done = pantile("run", job, "--output", output, *arguments, launcher=launcher)
+    assert done.returncode == code, f"exit {done.returncode}, not {code}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def verified(output: Path, code: int = 0) -> dict:
+    """The report of `pantile verify`."""
+    done = pantile("verify", output, "--format", "json")
+    assert done.returncode == code, f"exit {done.returncode}, not {code}:\n{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def digest(output: Path) -> str:
+    return verified(output)["digest"]

@@ -1,0 +1,119 @@
+"""kill -9 of any process at any moment, then the same command again: nothing lost, nothing doubled, the same digest."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from runs import BINARY, PAGES, Job, digest, environment, run, verified
+
+RANKS = 3
+
+
+def ranks_of(output: Path) -> dict[int, int]:
+    """Rank → pid of the ranks that work on this folder."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if str(output).encode() not in (process / "cmdline").read_bytes():
+                continue
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        for variable in variables:
+            if variable.startswith(b"OMPI_COMM_WORLD_RANK="):
+                found[int(variable.split(b"=")[1])] = int(process.name)
+    return found
+
+
+def kill_at_random(job: Path, output: Path, dice: random.Random) -> bool:
+    """Starts or resumes the run and kills something. True if the kill came before the end."""
+    process = subprocess.Popen(
+        [str(BINARY), "run", str(job), "--output", str(output), "--ranks", str(RANKS)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    target = dice.choice(["worker", "worker", "coordinator", "all", "supervisor and all"])
+    deadline = time.monotonic() + dice.uniform(0.1, 5.0)
+    while time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    ranks = ranks_of(output)
+    victims = {
+        "worker": [pid for rank, pid in ranks.items() if rank == dice.randrange(1, RANKS)],
+        "coordinator": [pid for rank, pid in ranks.items() if rank == 0],
+        "all": list(ranks.values()),
+        "supervisor and all": [*ranks.values(), process.pid],
+    }[target]
+    for pid in victims:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait(timeout=120)
+    wait_for_end(output)
+    return process.returncode not in (0, 3)
+
+
+def wait_for_end(output: Path) -> None:
+    """mpirun needs a moment to end the ranks that are left."""
+    deadline = time.monotonic() + 60
+    while ranks_of(output) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not ranks_of(output), "ranks outlived their run"
+
+
+def survives(tmp_path: Path, kills: int, seed: int) -> None:
+    """`kills` kills over as many runs as they take; each run ends with the digest of an undisturbed one."""
+    dice = random.Random(seed)
+    job = Job(tmp_path, inputs=[PAGES, PAGES], keys=["tiles: {size: 128}"]).write()
+    run(job, tmp_path / "undisturbed")
+    expected = verified(tmp_path / "undisturbed")
+    done = runs = 0
+    while done < kills:
+        output = tmp_path / f"killed{runs}"
+        runs += 1
+        while done < kills and kill_at_random(job, output, dice):
+            done += 1
+        run(job, output, "--ranks", dice.choice([1, 2, 3]))
+        assert verified(output) == expected, f"seed {seed}, run {runs}, after {done} kills"
+        for left in (output / "shards").iterdir():
+            assert left.suffix == ".h5", f"{left} was left behind"
+
+
+def test_fifteen_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    survives(tmp_path, kills=15, seed=20261121)
+
+
+@pytest.mark.long
+def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    survives(tmp_path, kills=100, seed=int(os.environ.get("PANTILE_SEED", "1")))
+
+
+def test_a_resume_takes_up_what_is_committed(tmp_path: Path) -> None:
+    job = Job(tmp_path).write()
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        [str(BINARY), "run", str(job), "--output", str(output)], env=environment(), stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((output / "shards").glob("*.h5")):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in (output / "shards").glob("*.h5")}
+    assert before, "a shard was sealed before the kill"
+    run(job, output)
+    after = {path.name: path.stat().st_mtime_ns for path in (output / "shards").glob("*.h5")}
+    kept = {name: time_ns for name, time_ns in before.items() if after.get(name) == time_ns}
+    # The newest shard may have been sealed but not committed when the kill came.
+    assert len(kept) >= len(before) - 1
+    run(job, tmp_path / "whole")
+    assert digest(output) == digest(tmp_path / "whole")
