@@ -48,3 +48,13 @@ function(pantile_headers_alone)
   add_test(NAME tidy/headers_alone COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target headers_alone)
   set_tests_properties(tidy/headers_alone PROPERTIES LABELS tidy RUN_SERIAL ON TIMEOUT 900)
 endfunction()
+
+# add_mpi_test(NAME TARGET RANKS 1 2 4 …): the program under a real mpirun at each of these sizes, as NAME/1, NAME/2, …
+function(add_mpi_test name target)
+  cmake_parse_arguments(arg "" "" "RANKS" ${ARGN})
+  foreach(ranks IN LISTS arg_RANKS)
+    add_test(NAME ${name}/${ranks} COMMAND "${MPIEXEC_EXECUTABLE}" --oversubscribe --bind-to none -n ${ranks} $<TARGET_FILE:${target}>)
+    set_tests_properties(${name}/${ranks} PROPERTIES LABELS mpi TIMEOUT ${PANTILE_TEST_TIMEOUT_S} PROCESSORS 2
+      ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+  endforeach()
+endfunction()

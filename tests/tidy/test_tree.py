@@ -153,4 +153,5 @@ def test_the_layout_is_clang_formats(names: list[str]) -> None:
     files = code_files(names) + code_files(names, "tests/")
     command = [program("clang-format"), "--dry-run", "-Werror", *files]
     checked = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr[-4000:] + "\nMend it: tools/format.sh"
+    expect_none(sorted(set(re.findall(r"^(.+?):\d+:\d+: error", checked.stderr, re.MULTILINE))), "Mend with tools/format.sh")
+    assert checked.returncode == 0, checked.stderr

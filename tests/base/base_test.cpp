@@ -1,0 +1,109 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/byte_size.hpp"
+#include "base/extent.hpp"
+#include "base/file.hpp"
+#include "base/handle.hpp"
+#include "base/hash.hpp"
+#include "base/result.hpp"
+
+namespace pantile {
+namespace {
+
+TEST(ByteSize, ReadsWhatPeopleWrite) {
+  EXPECT_EQ(parse_byte_size("256MiB"), 256 * MiB);
+  EXPECT_EQ(parse_byte_size("1.5GiB"), 3 * GiB / 2);
+  EXPECT_EQ(parse_byte_size("80KB"), 80'000U);
+  EXPECT_EQ(parse_byte_size("4096"), 4096U);
+  for (const char* const wrong : {"", "MiB", "4 Mib", "-1", "4MiBs", "1e3", "99999999999TiB"}) {
+    EXPECT_EQ(parse_byte_size(wrong), std::nullopt) << wrong;
+  }
+}
+
+TEST(ByteSize, IsShownWithThreeDigits) {
+  EXPECT_EQ(format_byte_size(512), "512 B");
+  EXPECT_EQ(format_byte_size(3 * GiB / 2), "1.50 GiB");
+  EXPECT_EQ(format_byte_size(150 * MiB), "150 MiB");
+}
+
+TEST(Rect, IntersectionLiesInBoth) {
+  const Rect a{0, 0, 10, 10};
+  EXPECT_EQ(intersection(a, {5, 5, 10, 10}), (Rect{5, 5, 5, 5}));
+  EXPECT_TRUE(intersection(a, {10, 0, 5, 5}).empty());
+  EXPECT_TRUE(a.contains({0, 0, 10, 10}));
+  EXPECT_FALSE(a.contains({1, 1, 10, 9}));
+}
+
+TEST(Hash128, AddsAndSubtractsMod2To128) {
+  const Hash128 one{0, 1};
+  Hash128 sum{~std::uint64_t{0}, ~std::uint64_t{0}};
+  sum += one;
+  EXPECT_EQ(sum, Hash128{});
+  sum -= one;
+  EXPECT_EQ(sum, (Hash128{~std::uint64_t{0}, ~std::uint64_t{0}}));
+}
+
+TEST(Hash128, TextComesBack) {
+  const Hash128 hash{0x0123456789abcdef, 0xfedcba9876543210};
+  EXPECT_EQ(to_string(hash), "0123456789abcdeffedcba9876543210");
+  EXPECT_EQ(parse_hash128(to_string(hash)), hash);
+  EXPECT_EQ(parse_hash128("0123"), std::nullopt);
+  EXPECT_EQ(parse_hash128("0123456789abcdeffedcba987654321G"), std::nullopt);
+}
+
+TEST(Hasher, InPiecesIsTheSameAsAtOnce) {
+  const std::string text(10'000, 'x');
+  const auto bytes = std::as_bytes(std::span{text});
+  Hasher hasher;
+  hasher.update(bytes.first(1));
+  hasher.update(bytes.subspan(1));
+  EXPECT_EQ(hasher.digest(), xxh3_128(bytes));
+}
+
+TEST(Handle, ReleasesExactlyOnce) {
+  static int freed = 0;
+  struct Count {
+    using Raw = int;
+    static Raw null() { return -1; }
+    static void free(Raw /*raw*/) { ++freed; }
+  };
+  {
+    Handle<Count> a{1};
+    Handle<Count> b{std::move(a)};
+    a = std::move(b);
+    b = Handle<Count>{2};
+  }
+  EXPECT_EQ(freed, 2);
+}
+
+TEST(ReplaceFile, LeavesTheOldTextOrTheNewAndNothingElse) {
+  const std::filesystem::path folder = std::filesystem::path{::testing::TempDir()} / "replace_file_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  replace_file(folder / "a", "old", Durable::no);
+  replace_file(folder / "a", "new", Durable::yes);
+  EXPECT_EQ(read_text(folder / "a"), "new");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder}, {}), 1);
+}
+
+TEST(ReadFile, SaysWhyItCannot) {
+  EXPECT_THROW(static_cast<void>(read_file("/nowhere/at/all")), Error);
+  EXPECT_THROW(static_cast<void>(read_file(::testing::TempDir())), Error);  // a folder
+}
+
+TEST(Fault, NamesAreStableAndOnlyBytesAreBadInput) {
+  EXPECT_EQ(name(Fault::truncated), "truncated");
+  EXPECT_TRUE(is_bad_input(Fault::truncated));
+  EXPECT_FALSE(is_bad_input(Fault::does_not_fit));
+  EXPECT_FALSE(is_bad_input(Fault::none));
+}
+
+TEST(Expect, EndsTheProcessWithThePlace) {
+  EXPECT_DEATH(expect(false, "one is two"), "base_test.cpp.*one is two");
+}
+
+}  // namespace
+}  // namespace pantile

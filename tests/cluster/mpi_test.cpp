@@ -1,0 +1,106 @@
+// Started by mpirun at several sizes: a ring, a storm to rank 0, and what waiting costs.
+#include "cluster/mpi.hpp"
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "base/error.hpp"
+#include "cluster/backoff.hpp"
+
+namespace pantile {
+namespace {
+
+using namespace std::chrono_literals;
+
+Envelope wait_for_one(Transport& transport) {
+  Backoff backoff;
+  for (;;) {
+    if (auto envelope = transport.poll()) {
+      return std::move(*envelope);
+    }
+    std::this_thread::sleep_for(backoff.next());
+  }
+}
+
+Bytes number(std::uint64_t value) { return std::move(Writer{}.put(value)).bytes(); }
+std::uint64_t number_in(const Envelope& envelope) { return Reader{envelope.payload}.get<std::uint64_t>(); }
+
+/// Each rank passes a growing number on; rank 0 gets the sum of all ranks back.
+void ring(Transport& transport) {
+  const auto self = index(transport.self());
+  const RankId next{(self + 1) % transport.size()};
+  if (self == 0) {
+    transport.send(next, number(1));
+    expect(number_in(wait_for_one(transport)) == static_cast<std::uint64_t>(transport.size()), "the ring counts all ranks");
+  } else {
+    const Envelope envelope = wait_for_one(transport);
+    transport.send(next, number(number_in(envelope) + 1));
+  }
+  flush(transport, 10s);
+}
+
+/// Every rank sends many messages at once, small ones and one of 8 MiB; they arrive in order.
+void storm(Transport& transport) {
+  constexpr std::uint64_t count = 1000;
+  if (index(transport.self()) != 0) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      transport.send(RankId{0}, number(i));
+    }
+    transport.send(RankId{0}, Bytes(8 << 20));
+    flush(transport, 30s);
+    return;
+  }
+  std::vector<std::uint64_t> next(static_cast<std::size_t>(transport.size()), 0);
+  for (std::uint64_t left = (count + 1) * static_cast<std::uint64_t>(transport.size() - 1); left > 0; --left) {
+    const Envelope envelope = wait_for_one(transport);
+    auto& expected = next[static_cast<std::size_t>(index(envelope.from))];
+    if (expected < count) {
+      expect(number_in(envelope) == expected, "messages of one sender keep their order");
+    } else {
+      expect(envelope.payload.size() == 8 << 20, "a large message arrives whole");
+    }
+    ++expected;
+  }
+}
+
+/// CPU time of a rank that waits a second for a message: below 3 % of a core.
+void idle(Transport& transport) {
+  const auto cpu = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return std::chrono::seconds{usage.ru_utime.tv_sec + usage.ru_stime.tv_sec} +
+           std::chrono::microseconds{usage.ru_utime.tv_usec + usage.ru_stime.tv_usec};
+  };
+  if (index(transport.self()) == 0) {
+    std::this_thread::sleep_for(1s);
+    for (int rank = 1; rank < transport.size(); ++rank) {
+      transport.send(RankId{rank}, number(0));
+    }
+    flush(transport, 10s);
+    return;
+  }
+  const auto before = cpu();
+  static_cast<void>(wait_for_one(transport));
+  const auto used = cpu() - before;
+  expect(used < 30ms, "a rank that waits a second uses less than 3 % of a core");
+}
+
+int run() {
+  mpi::Environment environment;
+  const auto transport = environment.transport();
+  ring(*transport);
+  storm(*transport);
+  idle(*transport);
+  if (environment.rank() == 0) {
+    std::printf("%d ranks passed\n", environment.size());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace pantile
+
+int main() { return pantile::run(); }

@@ -1,0 +1,118 @@
+#include "pipeline/lanes.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <random>
+
+#include "base/file.hpp"
+#include "image/block_grid.hpp"
+#include "model/analysis.hpp"
+
+namespace pantile {
+namespace {
+
+/// A real model of ours on a real device, with an image of noise.
+class LanesTest : public ::testing::Test {
+ protected:
+  LanesTest()
+      : model_{read_file(std::filesystem::path{PANTILE_SAMPLE_MODELS} / "upscale2x.onnx")},
+        facts_{analyse(model_, "upscale2x.onnx")},
+        session_{engine(), slabs_, model_, "upscale2x.onnx"},
+        stage_{session_, facts_, {.color = ColorMode::rgb, .border = Border::replicate, .scaling = {{}, {}, {}}, .output_scale = 255}} {
+    Image image{{70, 90}, 3, Depth::u8};
+    std::mt19937 dice{1};
+    for (std::byte& sample : image.bytes()) {
+      sample = static_cast<std::byte>(dice());
+    }
+    item_ = std::make_shared<const DecodedItem>(DecodedItem{std::move(image), 0, {}});
+  }
+
+  static const Engine& engine() {
+    static const Engine one;
+    return one;
+  }
+
+  struct Made {
+    std::vector<std::uint8_t> pixels;
+    BlockOutcome outcome;
+  };
+  /// Makes the whole output with these tiles on these lanes, a few times at once.
+  std::vector<Made> make(Extent tile, int lanes, std::size_t jobs) {
+    const Extent whole_extent = output_extent(facts_.geometry, Border::replicate, item_->image.extent());
+    const Rect rect = whole(whole_extent);
+    std::vector<Made> made(jobs);
+    std::mutex mutex;
+    std::condition_variable told;
+    std::size_t done = 0;
+    {
+      Lanes running{stage_, lanes, [] { return std::int64_t{0}; },
+                    [&](const BlockJob& job, const BlockOutcome& outcome) {
+                      const std::lock_guard lock{mutex};
+                      made[job.ticket].outcome = outcome;
+                      ++done;
+                      told.notify_one();
+                    }};
+      for (std::size_t i = 0; i < jobs; ++i) {
+        made[i].pixels.resize(static_cast<std::size_t>(rect.area()) * 3);
+        running.add({.ticket = i, .item = item_,
+                     .grid = TileGrid{item_->image.extent(), facts_.geometry, Border::replicate, rect, tile},
+                     .rect = rect, .pixels = made[i].pixels, .key = {}});
+      }
+      std::unique_lock lock{mutex};
+      told.wait(lock, [&] { return done == jobs; });
+    }
+    return made;
+  }
+
+  Meter meter_;
+  SlabPool slabs_{meter_};
+  Bytes model_;
+  ModelFacts facts_;
+  Session session_;
+  ModelStage stage_;
+  std::shared_ptr<const DecodedItem> item_;
+};
+
+TEST_F(LanesTest, MakeTheSamePixelsWhateverTheTilesAndLanes) {
+  const std::vector<std::uint8_t> expected = make({200, 200}, 1, 1)[0].pixels;
+  for (const int px : {16, 33, 64}) {
+    for (const int lanes : {1, 3}) {
+      for (const Made& made : make({px, px}, lanes, 3)) {
+        EXPECT_FALSE(made.outcome.failure);
+        EXPECT_EQ(made.pixels, expected) << px << " px, " << lanes << " lanes";
+      }
+    }
+  }
+}
+
+TEST_F(LanesTest, OutOfMemoryCostsSmallerTilesAndNoPixel) {
+  const std::vector<std::uint8_t> expected = make({200, 200}, 1, 1)[0].pixels;
+  slabs_.trim_idle();
+  const std::uint64_t base = meter_.current();
+  meter_.reset_peak();
+  static_cast<void>(make({32, 32}, 1, 1));
+  const std::uint64_t enough_for_small = meter_.peak();
+  slabs_.trim_idle();
+  meter_.set_cap(base + (enough_for_small - base) * 3 / 2);
+  const Made made = make({200, 200}, 2, 1)[0];
+  ASSERT_FALSE(made.outcome.failure) << made.outcome.failure->detail;
+  EXPECT_TRUE(made.outcome.out_of_memory);
+  EXPECT_LT(made.outcome.tile.height, 70);
+  EXPECT_EQ(made.pixels, expected);
+  EXPECT_LE(meter_.peak(), meter_.cap());
+}
+
+TEST_F(LanesTest, WhatFitsNowhereFailsInWordsAndTheRestGoesOn) {
+  slabs_.trim_idle();
+  meter_.set_cap(meter_.current() + 1024);
+  const Made made = make({64, 64}, 2, 1)[0];
+  ASSERT_TRUE(made.outcome.failure);
+  EXPECT_EQ(made.outcome.failure->fault, Fault::does_not_fit);
+  meter_.set_cap(Meter::unlimited);
+  EXPECT_FALSE(make({64, 64}, 2, 1)[0].outcome.failure);
+}
+
+}  // namespace
+}  // namespace pantile
