@@ -73,8 +73,7 @@ struct Grammar {
     command->add_option("--output", run.output, "Run folder, in place of the job's output.dir")->type_name("DIR");
     command->add_option("--set", run.sets, "Override a key of the job: --set devices.memory.cap=4GiB")
         ->type_name("KEY=VALUE")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        ->allow_extra_args(false);  // One value each time: what follows may be the job.
     command->add_flag("--fresh", run.fresh, "Put an existing run folder aside (renamed, not deleted) and start over");
     command->add_flag("--quiet", run.quiet, "No progress; warnings and errors only");
     command->footer("Ctrl-C once finishes what is in flight and stops (exit 75, resumable); twice stops now.");

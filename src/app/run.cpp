@@ -30,11 +30,14 @@ std::string shown(const std::filesystem::path& path) {
 }
 
 Launch launch_of(const RunCommand& command, const RunConfig& config) {
+  using Mode = ProgressDisplay::Mode;
   const bool supervised = std::getenv(supervised_variable) != nullptr;
   return {.config = config,
           .start = command.fresh ? Start::fresh : Start::resume,
           .texts = {.job = command.job.string(), .run_folder = shown(config.output.dir.resolved)},
-          .display = command.quiet || supervised ? ProgressDisplay::Mode::quiet : ProgressDisplay::Mode::automatic};
+          .display = supervised      ? std::nullopt
+                     : command.quiet ? std::optional{Mode::quiet}
+                                     : std::optional{Mode::automatic}};
 }
 
 ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {

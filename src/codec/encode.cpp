@@ -16,14 +16,14 @@ namespace {
 
 /// Plain, like the decoders' (codec/decoders.hpp); `out` belongs to the caller.
 struct EncodeJob {
-  png_structp png;
-  png_infop info;
-  std::jmp_buf escape;
-  ImageView image;
-  int level;
-  Bytes* out;
-  bool out_of_memory;
-  char text[128];
+  png_structp png{};
+  png_infop info{};
+  std::jmp_buf escape{};
+  ImageView image{};
+  int level{};
+  Bytes* out{};
+  bool out_of_memory{};
+  char text[128]{};
 };
 
 [[noreturn]] void on_error(png_structp png, png_const_charp text) {

@@ -15,18 +15,18 @@
 namespace pantile {
 namespace detail {
 
-int exif_orientation(const ByteView& view) noexcept {
-  if (!view.has(0, 8)) {
+int exif_orientation(const ByteView& tiff) noexcept {
+  if (!tiff.has(0, 8)) {
     return 1;
   }
-  const bool little = view.be16(0) == 0x4949;  // "II"
-  if (!little && view.be16(0) != 0x4D4D) {     // "MM"
+  const bool little = tiff.be16(0) == 0x4949;  // "II"
+  if (!little && tiff.be16(0) != 0x4D4D) {     // "MM"
     return 1;
   }
-  const auto u16 = [&](std::size_t at) { return little ? view.le16(at) : view.be16(at); };
-  const auto u32 = [&](std::size_t at) { return little ? view.le32(at) : view.be32(at); };
+  const auto u16 = [&](std::size_t at) { return little ? tiff.le16(at) : tiff.be16(at); };
+  const auto u32 = [&](std::size_t at) { return little ? tiff.le32(at) : tiff.be32(at); };
   const std::size_t directory = u32(4);
-  if (u16(2) != 42 || !view.has(directory, 2)) {
+  if (u16(2) != 42 || !tiff.has(directory, 2)) {
     return 1;
   }
   constexpr std::uint32_t orientation_tag = 0x0112;
@@ -34,7 +34,7 @@ int exif_orientation(const ByteView& view) noexcept {
   const std::size_t entries = u16(directory);
   for (std::size_t entry = 0; entry < entries; ++entry) {
     const std::size_t at = directory + 2 + entry * 12;
-    if (!view.has(at, 12)) {
+    if (!tiff.has(at, 12)) {
       return 1;
     }
     if (u16(at) == orientation_tag) {

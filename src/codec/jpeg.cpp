@@ -18,21 +18,21 @@ namespace {
 
 /// All that one decode needs, and nothing with a destructor: see decoders.hpp.
 struct JpegJob {
-  jpeg_decompress_struct codec;
-  jpeg_error_mgr errors;
-  jpeg_progress_mgr progress;
-  std::jmp_buf escape;
+  jpeg_decompress_struct codec{};
+  jpeg_error_mgr errors{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf escape{};
   const unsigned char* encoded;
-  unsigned long encoded_bytes;
+  unsigned long encoded_bytes{};
   unsigned char* pixels;
-  std::size_t row_bytes;
-  Extent extent;  ///< as the header parser saw it
-  int channels;
-  int max_scans;
-  bool ran_out;  ///< the file, or its end marker, came before the image was complete; libjpeg goes on with zeros
-  Fault fault;
-  int message;  ///< libjpeg's number of what went wrong
-  char text[JMSG_LENGTH_MAX];
+  std::size_t row_bytes{};
+  Extent extent{};  ///< as the header parser saw it
+  int channels{};
+  int max_scans{};
+  bool ran_out{};  ///< the file, or its end marker, came before the image was complete; libjpeg goes on with zeros
+  Fault fault{};
+  int message{};  ///< libjpeg's number of what went wrong
+  char text[JMSG_LENGTH_MAX]{};
 };
 
 JpegJob& job_of(j_common_ptr codec) noexcept { return *static_cast<JpegJob*>(codec->client_data); }

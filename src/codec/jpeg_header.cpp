@@ -126,7 +126,7 @@ Result<ImageHeader> parse_jpeg_header(Head& head) {
       if (segment.size() < length - 2) {
         return head.why_short();
       }
-      const Result<ImageHeader> parsed = parse_frame(code, segment);
+      Result<ImageHeader> parsed = parse_frame(code, segment);
       if (!parsed) {
         return parsed;
       }

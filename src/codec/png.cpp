@@ -15,21 +15,21 @@ namespace {
 
 /// All that one decode needs, and nothing with a destructor: see decoders.hpp.
 struct PngJob {
-  png_structp png;
-  png_infop info;
-  std::jmp_buf escape;
-  const std::byte* encoded;
-  std::size_t left;
-  std::byte* pixels;
-  std::size_t row_bytes;
-  Extent extent;
-  bool has_alpha;
-  int passes;
-  int pass;
-  int row;
-  bool ran_out;
-  bool out_of_memory;
-  char text[128];
+  png_structp png{};
+  png_infop info{};
+  std::jmp_buf escape{};
+  const std::byte* encoded{};
+  std::size_t left{};
+  std::byte* pixels{};
+  std::size_t row_bytes{};
+  Extent extent{};
+  bool has_alpha{};
+  int passes{};
+  int pass{};
+  int row{};
+  bool ran_out{};
+  bool out_of_memory{};
+  char text[128]{};
 };
 
 [[noreturn]] void on_error(png_structp png, png_const_charp text) {

@@ -315,7 +315,7 @@ void Scheduler::conclude() {
   const bool all_settled = !in_flight && count(ItemState::waiting) == 0;
   const bool nobody_left = ranks_joined_ > 0 && ranks_.all().empty() && ledger_.unsettled_shards() == 0;
   std::optional<Outcome> outcome;
-  if (count(ItemState::quarantined) > settings_.max_quarantine && (all_settled || !in_flight)) {
+  if (count(ItemState::quarantined) > settings_.max_quarantine && !in_flight) {
     outcome = Outcome::too_many_quarantined;
   } else if (all_settled) {
     outcome = Outcome::complete;

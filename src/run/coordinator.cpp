@@ -163,7 +163,6 @@ class Coordinator {
     const bool alone = std::all_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank.second.gone; });
     if (!alone) {
       log::error("rank {} gives up: {}", index(from), given_up.text);
-      add_message(live_, log::Level::error, fmt::format("rank {} gives up: {}", index(from), given_up.text));
     }
     // A rank that never was ready is unknown to the scheduler, which therefore cannot notice that nobody is left.
     handle(RankJoined{.rank = from, .lanes = 1});
@@ -224,9 +223,7 @@ class Coordinator {
   }
 
   void carry_out(Quarantine& quarantine) {
-    const std::string text = fmt::format("{} is in quarantine: {}", job_.catalog.path(quarantine.item), quarantine.detail);
-    log::warn("{}", text);
-    add_message(live_, log::Level::warn, text);
+    log::warn("{} is in quarantine: {}", job_.catalog.path(quarantine.item), quarantine.detail);
     job_.journal.append(ItemQuarantined{quarantine.item, quarantine.attempts, {quarantine.fault, quarantine.detail}},
                         job_.state);
   }

@@ -70,6 +70,12 @@ void add_missing(const JournalState& state, ItemId item, OutputId output, std::u
   }
 }
 
+/// The config as the identity sees it: what the model decides is written out, so that writing it down changes nothing.
+RunConfig resolved(RunConfig config, Border border) {
+  config.pipeline.front().image.border = static_cast<ImageConfig::Border>(border);
+  return config;
+}
+
 /// Sorts the items into settled, hopeless and to do.
 void plan_work(Job& job) {
   for (std::uint64_t i = 0; i < job.catalog.size(); ++i) {
@@ -136,7 +142,7 @@ Job prepare_job(const RunConfig& config, Start start) {
   if (!stored) {
     write_catalog(layout.catalog(), catalog);
   }
-  std::string run_id = folder.claim_identity(identity_text(config, {.model_digests = {to_string(model.digest)},
+  std::string run_id = folder.claim_identity(identity_text(resolved(config, options.border), {.model_digests = {to_string(model.digest)},
                                                                     .catalog_digest = to_string(catalog.digest()),
                                                                     .further = {}}));
   JournalState state;

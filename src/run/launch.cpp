@@ -14,11 +14,20 @@
 namespace pantile {
 namespace {
 
-/// Leads a prepared job and shows it.
+/// Leads a prepared job and shows it, unless a supervisor does that from live.json.
 ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
-  ProgressDisplay display{launch.texts, launch.display};
-  const Conclusion conclusion = coordinate(job, transport, [&](const LiveState& live) { display.update(live); });
-  display.finish(conclusion.live, conclusion.code);
+  std::optional<ProgressDisplay> display;
+  if (launch.display) {
+    display.emplace(launch.texts, *launch.display);
+  }
+  const Conclusion conclusion = coordinate(job, transport, [&](const LiveState& live) {
+    if (display) {
+      display->update(live);
+    }
+  });
+  if (display) {
+    display->finish(conclusion.live, conclusion.code);
+  }
   if (!conclusion.error.empty()) {
     log::error("{}", conclusion.error);
   }

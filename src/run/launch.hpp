@@ -1,7 +1,7 @@
 #pragma once
 // How a run gets its ranks: within this process, or as the rank of an MPI world that somebody started.
 
-#include <string>
+#include <optional>
 
 #include "base/error.hpp"
 #include "config/config.hpp"
@@ -14,7 +14,7 @@ struct Launch {
   RunConfig config;
   Start start = Start::resume;
   ProgressTexts texts;
-  ProgressDisplay::Mode display = ProgressDisplay::Mode::automatic;
+  std::optional<ProgressDisplay::Mode> display;  ///< unset: somebody else shows the progress
 };
 
 /// Coordinator and one worker as threads of this process, joined by queues. Throws Error if the job cannot start or the

@@ -28,7 +28,19 @@ Envelope wait_for_one(Transport& transport) {
 Bytes number(std::uint64_t value) { return std::move(Writer{}.put(value)).bytes(); }
 std::uint64_t number_in(const Envelope& envelope) { return Reader{envelope.payload}.get<std::uint64_t>(); }
 
-/// Each rank passes a growing number on; rank 0 gets the sum of all ranks back.
+/// Nobody begins the next part before rank 0 has ended this one.
+void end_part(Transport& transport) {
+  if (index(transport.self()) == 0) {
+    for (int rank = 1; rank < transport.size(); ++rank) {
+      transport.send(RankId{rank}, number(0));
+    }
+  } else {
+    static_cast<void>(wait_for_one(transport));
+  }
+  flush(transport, 10s);
+}
+
+/// Each rank passes a growing number on; rank 0 gets the number of ranks back.
 void ring(Transport& transport) {
   const auto self = index(transport.self());
   const RankId next{(self + 1) % transport.size()};
@@ -39,7 +51,7 @@ void ring(Transport& transport) {
     const Envelope envelope = wait_for_one(transport);
     transport.send(next, number(number_in(envelope) + 1));
   }
-  flush(transport, 10s);
+  end_part(transport);
 }
 
 /// Every rank sends many messages at once, small ones and one of 8 MiB; they arrive in order.
@@ -50,7 +62,7 @@ void storm(Transport& transport) {
       transport.send(RankId{0}, number(i));
     }
     transport.send(RankId{0}, Bytes(8 << 20));
-    flush(transport, 30s);
+    end_part(transport);
     return;
   }
   std::vector<std::uint64_t> next(static_cast<std::size_t>(transport.size()), 0);
@@ -64,6 +76,7 @@ void storm(Transport& transport) {
     }
     ++expected;
   }
+  end_part(transport);
 }
 
 /// CPU time of a rank that waits a second for a message: below 3 % of a core.

@@ -312,6 +312,28 @@ TEST(Scheduler, AHungItemIsStartedElsewhereAndTheFirstCommitWins) {
   EXPECT_THAT(desk.all<SealVerdict>().at(0).wanted, ElementsAre(true, false));
 }
 
+TEST(Scheduler, AFailureOfACopyTellsNothingOnceAnotherWasCommitted) {
+  Desk desk{items_of({100, 90}), {.hang_min_s = 10, .expected_ranks = 2}};
+  desk.hear(RankJoined{.rank = r1, .px_per_s = 100}).hear(RankJoined{.rank = r2, .px_per_s = 100});
+  desk.hear(ItemComputed{r2, ItemId{1}, 1}, 1).hear(Tick{}, 11);
+  ASSERT_THAT(desk.assigned(r2), ElementsAre(0));
+  desk.commit(r2, 0, 1, 1, 12);
+  EXPECT_THAT(desk.hear(ItemFailed{r1, ItemId{0}, Fault::corrupt, "bad memory"}, 13).all<Quarantine>(), IsEmpty());
+  EXPECT_EQ(desk.state(0), ItemState::committed);
+}
+
+TEST(Scheduler, ARankIsAskedOnceToSealAndHangsIfItNeverAnswers) {
+  Desk desk{items_of({100}), {.seal_timeout_s = 300, .expected_ranks = 2}};
+  desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2});
+  EXPECT_THAT(desk.hear(ItemComputed{r1, ItemId{0}, 1}, 1).all<AskSeal>(), SizeIs(1));
+  EXPECT_THAT(desk.hear(Tick{}, 2).said, IsEmpty());
+  EXPECT_THAT(desk.hear(Tick{}, 302).assigned(r2), ElementsAre(0));
+  EXPECT_TRUE(desk.scheduler.ranks().at(0).hangs);
+  desk.hear(SealAsked{r1, ShardId{1}, {row(0)}}, 303);
+  EXPECT_THAT(desk.all<SealVerdict>().at(0).wanted, ElementsAre(true)) << "it came first after all";
+  EXPECT_FALSE(desk.scheduler.ranks().at(0).hangs);
+}
+
 TEST(Scheduler, AShardThatNeverBecomesReadyIsTakenBack) {
   Desk desk{items_of({100}), {.seal_timeout_s = 300, .expected_ranks = 2}};
   desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2});
