@@ -32,8 +32,9 @@ void add_format(CLI::App& command, TableFormat& format) {
 
 /// The grammar, and the structs it fills.
 struct Grammar {
-  CLI::App app{"Runs neural networks over very many images, on one laptop or a whole cluster; results are sharded HDF5.",
-               "pantile"};
+  CLI::App app{
+      "Runs neural networks over very many images, on one laptop or a whole cluster; results are sharded HDF5.",
+      "pantile"};
   RunCommand run;
   VerifyCommand verify;
   InspectCommand inspect;
@@ -55,7 +56,8 @@ struct Grammar {
     add_format(*command, inspect.format);
     command = app.add_subcommand("export", "Write the results as PNG files");
     command->add_option("RUN", exported.run, "The run folder")->required();
-    command->add_option("DIR", exported.folder, "Where the files go; paths below it are those of the inputs")->required();
+    command->add_option("DIR", exported.folder, "Where the files go; paths below it are those of the inputs")
+        ->required();
     command->add_option("--output", exported.output, "Which output, if there are several")->type_name("NAME");
     command = app.add_subcommand("status", "Say how far a run is");
     command->add_option("RUN", status.run, "The run folder")->required();
@@ -67,7 +69,9 @@ struct Grammar {
   void add_run() {
     CLI::App* const command = app.add_subcommand("run", "Run a job, or go on with it where it stopped");
     command->add_option("JOB", run.job, "The job file (YAML); see docs/config.md")->required();
-    command->add_option("--ranks", run.ranks, "Processes to start with mpirun: 1 coordinates, the others work. 1: no mpirun")
+    command
+        ->add_option("--ranks", run.ranks,
+                     "Processes to start with mpirun: 1 coordinates, the others work. 1: no mpirun")
         ->check(CLI::Range(1, 1 << 16))
         ->type_name("N");
     command->add_option("--output", run.output, "Run folder, in place of the job's output.dir")->type_name("DIR");

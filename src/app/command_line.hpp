@@ -14,11 +14,11 @@ namespace pantile::app {
 
 struct RunCommand {
   std::filesystem::path job;
-  int ranks = 1;                       ///< processes; 1: no launcher
-  std::string output;                  ///< run folder instead of the config's; empty: the config's
-  std::vector<std::string> sets;       ///< "devices.memory.cap=4GiB"
-  bool fresh = false;                  ///< put an existing run aside and start over
-  bool quiet = false;                  ///< no progress, warnings and errors only
+  int ranks = 1;                  ///< processes; 1: no launcher
+  std::string output;             ///< run folder instead of the config's; empty: the config's
+  std::vector<std::string> sets;  ///< "devices.memory.cap=4GiB"
+  bool fresh = false;             ///< put an existing run aside and start over
+  bool quiet = false;             ///< no progress, warnings and errors only
 };
 
 struct VerifyCommand {
@@ -52,8 +52,8 @@ struct HelpRequest {
   std::string text;
 };
 
-using Command = std::variant<RunCommand, VerifyCommand, InspectCommand, ExportCommand, StatusCommand, VersionCommand,
-                             HelpRequest>;
+using Command =
+    std::variant<RunCommand, VerifyCommand, InspectCommand, ExportCommand, StatusCommand, VersionCommand, HelpRequest>;
 
 /// Throws UsageError, with what to type instead, if the arguments make no command.
 [[nodiscard]] Command parse_command_line(std::span<char* const> arguments);

@@ -29,7 +29,8 @@ ExitCode dispatch(std::span<char* const> arguments) {
 RunLayout existing_run(const std::filesystem::path& folder) {
   RunLayout layout{folder};
   if (!std::filesystem::exists(layout.journal())) {
-    throw UsageError{"there is no run in " + folder.string() + " (no file 'journal' in it). Give the folder that the job "
+    throw UsageError{"there is no run in " + folder.string() +
+                     " (no file 'journal' in it). Give the folder that the job "
                      "names as output.dir, or that was given as --output."};
   }
   return layout;

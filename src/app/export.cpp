@@ -55,7 +55,9 @@ class FileNames {
   }
 
  private:
-  static std::string stem_of(const std::string& path) { return std::filesystem::path{path}.replace_extension().string(); }
+  static std::string stem_of(const std::string& path) {
+    return std::filesystem::path{path}.replace_extension().string();
+  }
   std::set<std::string> stems_;
   std::set<std::string> shared_;
   std::set<std::string> used_;
@@ -89,8 +91,9 @@ ExitCode export_images(const ExportCommand& command) {
     ++written;
   }
   log::info("{} PNG files in {}{}", written, command.folder.string(),
-            left_out == 0 ? "" : fmt::format("; {} items have no result and were left out (see: pantile inspect {})", left_out,
-                                             command.run.string()));
+            left_out == 0 ? ""
+                          : fmt::format("; {} items have no result and were left out (see: pantile inspect {})",
+                                        left_out, command.run.string()));
   return ExitCode::done;
 }
 

@@ -17,16 +17,16 @@ ItemId item_of(IndexReader& reader, const std::string& text) {
     return by_path.front();
   }
   if (by_path.size() > 1) {
-    throw UsageError{fmt::format("{} items are called {} (in several inputs). Give the number of one: {}.", by_path.size(),
-                                 text, index(by_path.front()))};
+    throw UsageError{fmt::format("{} items are called {} (in several inputs). Give the number of one: {}.",
+                                 by_path.size(), text, index(by_path.front()))};
   }
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc{} && end == text.data() + text.size() && number < reader.items()) {
     return ItemId{number};
   }
-  throw UsageError{fmt::format("the run has no item '{}'. Give its path below the input folder, or its number below {}.",
-                               text, reader.items())};
+  throw UsageError{fmt::format(
+      "the run has no item '{}'. Give its path below the input folder, or its number below {}.", text, reader.items())};
 }
 
 void add_row(Table& table, const IndexReader& reader, const IndexedOutput& found) {
@@ -34,14 +34,16 @@ void add_row(Table& table, const IndexReader& reader, const IndexedOutput& found
   const bool several = row.blocks > 1;
   const auto quarantined = reader.quarantine(found.item);
   table.add({index(found.item), found.path, reader.outputs()[index(found.output)].name, std::string{name(row.status)},
-             found.shard.empty() ? Cell{} : Cell{found.shard}, found.shard.empty() || several ? Cell{} : Cell{std::uint64_t{row.row}},
-             std::int64_t{row.extent.height}, std::int64_t{row.extent.width}, std::int64_t{row.channels},
-             std::uint64_t{row.blocks}, row.status == ItemStatus::done ? Cell{to_string(row.digest)} : Cell{},
+             found.shard.empty() ? Cell{} : Cell{found.shard},
+             found.shard.empty() || several ? Cell{} : Cell{std::uint64_t{row.row}}, std::int64_t{row.extent.height},
+             std::int64_t{row.extent.width}, std::int64_t{row.channels}, std::uint64_t{row.blocks},
+             row.status == ItemStatus::done ? Cell{to_string(row.digest)} : Cell{},
              quarantined ? Cell{quarantined->failure.detail} : Cell{}});
 }
 
 Table new_table() {
-  return Table{{"id", "path", "output", "status", "shard", "row", "height", "width", "channels", "blocks", "digest", "reason"}};
+  return Table{
+      {"id", "path", "output", "status", "shard", "row", "height", "width", "channels", "blocks", "digest", "reason"}};
 }
 
 void print_run(const IndexReader& reader, const Table& items, TableFormat format) {
@@ -56,8 +58,8 @@ void print_run(const IndexReader& reader, const Table& items, TableFormat format
     return;
   }
   if (format == TableFormat::table) {
-    fmt::print("{} items, {} done, {} in quarantine, {} shards, digest {}\n\n", totals.items, totals.done, totals.quarantined,
-               reader.shard_names().size(), to_string(totals.digest));
+    fmt::print("{} items, {} done, {} in quarantine, {} shards, digest {}\n\n", totals.items, totals.done,
+               totals.quarantined, reader.shard_names().size(), to_string(totals.digest));
   }
   fmt::print("{}", items.text(format));
 }

@@ -14,9 +14,9 @@ namespace {
 
 void print(const VerifyReport& report, TableFormat format) {
   if (format == TableFormat::json) {
-    const nlohmann::ordered_json json{{"digest", to_string(report.digest)},   {"items", report.items},
-                                      {"done", report.done},                  {"quarantined", report.quarantined},
-                                      {"problems", report.problems},          {"bad_shards", report.bad_shards}};
+    const nlohmann::ordered_json json{
+        {"digest", to_string(report.digest)}, {"items", report.items},       {"done", report.done},
+        {"quarantined", report.quarantined},  {"problems", report.problems}, {"bad_shards", report.bad_shards}};
     fmt::print("{}\n", json.dump(2));
     return;
   }
@@ -27,8 +27,8 @@ void print(const VerifyReport& report, TableFormat format) {
     fmt::print("{}", table.text(format));
     return;
   }
-  fmt::print("digest       {}\nitems        {}\ndone         {}\nquarantined  {}\nproblems     {}\n", to_string(report.digest),
-             report.items, report.done, report.quarantined, report.problems.size());
+  fmt::print("digest       {}\nitems        {}\ndone         {}\nquarantined  {}\nproblems     {}\n",
+             to_string(report.digest), report.items, report.done, report.quarantined, report.problems.size());
   for (const std::string& problem : report.problems) {
     fmt::print("  {}\n", problem);
   }

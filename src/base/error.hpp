@@ -43,7 +43,7 @@ class UsageError : public Error {
 
 /// An always-on check of our own promises; `what` reads as the truth that should hold: "the tile is in the grid".
 constexpr void expect(bool holds, std::string_view what,
-                   const std::source_location& where = std::source_location::current()) noexcept {
+                      const std::source_location& where = std::source_location::current()) noexcept {
   if (!holds) [[unlikely]] {
     expectation_failed(what, where);
   }

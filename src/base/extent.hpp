@@ -20,7 +20,8 @@ struct Extent {
   return {extent.height * factor, extent.width * factor};
 }
 
-/// A rectangle of pixels: rows [y, y + height), columns [x, x + width). May reach outside an image where a caller says so.
+/// A rectangle of pixels: rows [y, y + height), columns [x, x + width). May reach outside an image where a caller says
+/// so.
 struct Rect {
   int y = 0;
   int x = 0;

@@ -34,8 +34,8 @@ void fields(Archive& archive, BlockKey& key) {
 }
 template <class Archive>
 void fields(Archive& archive, BlockRow& row) {
-  archive(row.key, row.attempt, row.item_extent, row.rect, row.channels, row.dtype, row.digest, row.input_xxh3, row.tile,
-          row.device_class, row.milliseconds, row.peak_bytes);
+  archive(row.key, row.attempt, row.item_extent, row.rect, row.channels, row.dtype, row.digest, row.input_xxh3,
+          row.tile, row.device_class, row.milliseconds, row.peak_bytes);
 }
 
 class FieldWriter {

@@ -30,13 +30,15 @@ using File = Handle<CloseFile>;
 /// Writes all of it at the file's position; throws Error (ENOSPC among others).
 void write_all(int fd, std::span<const std::byte> bytes, std::string_view what);
 
-/// fsync or fdatasync; throws. A failed sync is final: never call it again for the same file (the kernel forgets the error).
+/// fsync or fdatasync; throws. A failed sync is final: never call it again for the same file (the kernel forgets the
+/// error).
 void sync_file(int fd, std::string_view what);
 void sync_data(int fd, std::string_view what);
 void sync_folder(const std::filesystem::path& folder);
 
 enum class Durable { no, yes };
-/// Readers see the old bytes or the new ones, never a part: temporary file beside it, rename. With Durable::yes also fsync.
+/// Readers see the old bytes or the new ones, never a part: temporary file beside it, rename. With Durable::yes also
+/// fsync.
 void replace_file(const std::filesystem::path& path, std::string_view text, Durable durable);
 
 }  // namespace pantile

@@ -5,7 +5,8 @@
 namespace pantile {
 
 /// Owns one C handle and releases it exactly once. `Release` names the raw type, its null, and how to free it:
-///     struct CloseFile { using Raw = int; static Raw null() { return -1; } static void free(Raw fd) { ::close(fd); } };
+///     struct CloseFile { using Raw = int; static Raw null() { return -1; } static void free(Raw fd) { ::close(fd); }
+///     };
 template <class Release>
 class Handle {
  public:

@@ -11,7 +11,10 @@ namespace {
 Level initial_level() {
   const char* const text = std::getenv("PANTILE_LOG");
   const std::string_view wanted = text != nullptr ? text : "";
-  return wanted == "debug" ? Level::debug : wanted == "warn" ? Level::warn : wanted == "error" ? Level::error : Level::info;
+  return wanted == "debug"   ? Level::debug
+         : wanted == "warn"  ? Level::warn
+         : wanted == "error" ? Level::error
+                             : Level::info;
 }
 
 void to_stderr(Level /*level*/, std::string_view line) {

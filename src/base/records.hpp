@@ -1,5 +1,6 @@
 #pragma once
-// The plain records that travel from the executor through the rank into the shard, and from there into index and journal.
+// The plain records that travel from the executor through the rank into the shard, and from there into index and
+// journal.
 
 #include <cstdint>
 #include <string>
@@ -37,16 +38,16 @@ enum class DType : std::uint8_t { u8 = 1, u16 = 2, f16 = 3, f32 = 4 };
 /// What is known of one finished block: its row in the shard's /index.
 struct BlockRow {
   BlockKey key;
-  std::uint32_t attempt = 1;   ///< 1 for the first try of the item
-  Extent item_extent;          ///< of the item's whole output, pixels
-  Rect rect;                   ///< of this block in it, pixels
+  std::uint32_t attempt = 1;  ///< 1 for the first try of the item
+  Extent item_extent;         ///< of the item's whole output, pixels
+  Rect rect;                  ///< of this block in it, pixels
   std::int32_t channels = 0;
   DType dtype = DType::u8;
-  Hash128 digest;              ///< sum over the block's cells (store/digest.hpp)
+  Hash128 digest;                ///< sum over the block's cells (store/digest.hpp)
   std::uint64_t input_xxh3 = 0;  ///< xxh3_64 of the encoded input file
-  Extent tile;                 ///< core input pixels of the largest tile that made it
-  std::string device_class;    ///< "cpu:avx512"
-  float milliseconds = 0;      ///< compute time of its tiles, summed over lanes
+  Extent tile;                   ///< core input pixels of the largest tile that made it
+  std::string device_class;      ///< "cpu:avx512"
+  float milliseconds = 0;        ///< compute time of its tiles, summed over lanes
   std::uint64_t peak_bytes = 0;  ///< largest engine memory of one of its tiles
 
   [[nodiscard]] std::uint64_t bytes() const noexcept {

@@ -44,8 +44,9 @@ struct Failure {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_{std::in_place_index<0>, std::move(value)} {}            // NOLINT(google-explicit-constructor)
-  Result(Failure failure) : state_{std::in_place_index<1>, std::move(failure)} {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_{std::in_place_index<0>, std::move(value)} {}  // NOLINT(google-explicit-constructor)
+  Result(Failure failure)
+      : state_{std::in_place_index<1>, std::move(failure)} {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }

@@ -1,5 +1,6 @@
 #pragma once
-// Plain values to bytes and back: messages between ranks, records of the journal. Little-endian, no padding, no pointers.
+// Plain values to bytes and back: messages between ranks, records of the journal. Little-endian, no padding, no
+// pointers.
 //
 //     Writer writer;  writer.put(item).put(extent.height).put(path);
 //     Reader reader{writer.bytes()};  const auto item = reader.get<ItemId>(); …; reader.finish();
@@ -18,7 +19,8 @@
 
 namespace pantile {
 
-static_assert(std::endian::native == std::endian::little, "the formats are little-endian and written as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the formats are little-endian and written as they lie in memory");
 
 template <class T>
 concept WireScalar = std::is_arithmetic_v<T> || std::is_enum_v<T>;

@@ -1,5 +1,6 @@
 #pragma once
-// What coordinator and workers say to each other. Plain records; their position in the variants is their type on the wire.
+// What coordinator and workers say to each other. Plain records; their position in the variants is their type on the
+// wire.
 //
 //     worker                                   coordinator
 //     Hello ─────────────────────────────────►
@@ -84,8 +85,8 @@ struct WorkerGivesUp {
   std::string text;
 };
 
-using ToCoordinator = std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest, ShardIsSealed,
-                                   Beat, StopRequest, WorkerGivesUp>;
+using ToCoordinator = std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest,
+                                   ShardIsSealed, Beat, StopRequest, WorkerGivesUp>;
 
 // ---- coordinator → worker -------------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ struct ExtentClass {
 struct Welcome {
   std::uint32_t version = protocol_version;
   Epoch epoch{};
-  std::string run_folder;     ///< absolute
+  std::string run_folder;  ///< absolute
   std::string run_id;
   std::string config;         ///< effective text
   std::string config_folder;  ///< what its relative paths count from
@@ -108,9 +109,9 @@ struct Welcome {
 struct AssignedItem {
   ItemId item{};
   std::uint32_t attempt = 1;
-  std::string file;               ///< where its encoded bytes lie
-  std::uint64_t file_bytes = 0;   ///< by the catalog; another size means that it changed
-  Extent extent;                  ///< input pixels, oriented
+  std::string file;              ///< where its encoded bytes lie
+  std::uint64_t file_bytes = 0;  ///< by the catalog; another size means that it changed
+  Extent extent;                 ///< input pixels, oriented
   Extent output_extent;
   std::vector<BlockRange> blocks;
 };
@@ -150,7 +151,8 @@ void fields(Archive& archive, Hello& message) {
 }
 template <class Archive>
 void fields(Archive& archive, Ready& message) {
-  archive(message.device, message.device_class, message.engine, message.lanes, message.cap_bytes, message.tile, message.why);
+  archive(message.device, message.device_class, message.engine, message.lanes, message.cap_bytes, message.tile,
+          message.why);
 }
 template <class Archive>
 void fields(Archive& archive, ItemIsComputed& message) {

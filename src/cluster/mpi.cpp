@@ -108,8 +108,9 @@ Environment::Environment() {
   int provided = 0;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "starting MPI");
   if (provided < MPI_THREAD_FUNNELED) {
-    throw Error{"this MPI library gives no thread support (MPI_THREAD_FUNNELED is needed, since decode and compute run in "
-                "threads). Use an Open MPI built with threads, as distributions ship it."};
+    throw Error{
+        "this MPI library gives no thread support (MPI_THREAD_FUNNELED is needed, since decode and compute run in "
+        "threads). Use an Open MPI built with threads, as distributions ship it."};
   }
   check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "asking for the rank");
   check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "asking for the size");

@@ -22,9 +22,9 @@ struct JpegJob {
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
   std::jmp_buf escape{};
-  const unsigned char* encoded;
+  const unsigned char* encoded{};
   unsigned long encoded_bytes{};
-  unsigned char* pixels;
+  unsigned char* pixels{};
   std::size_t row_bytes{};
   Extent extent{};  ///< as the header parser saw it
   int channels{};

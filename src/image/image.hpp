@@ -23,7 +23,9 @@ struct ImageView {
   [[nodiscard]] std::size_t pixel_bytes() const noexcept {
     return static_cast<std::size_t>(channels) * static_cast<std::size_t>(depth);
   }
-  [[nodiscard]] std::size_t row_bytes() const noexcept { return static_cast<std::size_t>(extent.width) * pixel_bytes(); }
+  [[nodiscard]] std::size_t row_bytes() const noexcept {
+    return static_cast<std::size_t>(extent.width) * pixel_bytes();
+  }
   [[nodiscard]] std::size_t bytes() const noexcept { return static_cast<std::size_t>(extent.height) * row_bytes(); }
   [[nodiscard]] const std::byte* row(int y) const noexcept { return data + static_cast<std::size_t>(y) * row_bytes(); }
 };
@@ -39,7 +41,9 @@ class Image {
   }
   [[nodiscard]] ImageView view() const noexcept { return {data_.get(), extent_, channels_, depth_}; }
   [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data_.get(), view().bytes()}; }
-  [[nodiscard]] std::byte* row(int y) noexcept { return data_.get() + static_cast<std::size_t>(y) * view().row_bytes(); }
+  [[nodiscard]] std::byte* row(int y) noexcept {
+    return data_.get() + static_cast<std::size_t>(y) * view().row_bytes();
+  }
   [[nodiscard]] Extent extent() const noexcept { return extent_; }
   [[nodiscard]] int channels() const noexcept { return channels_; }
   [[nodiscard]] Depth depth() const noexcept { return depth_; }

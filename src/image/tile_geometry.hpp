@@ -1,5 +1,6 @@
 #pragma once
-// How a local model maps input pixels to output pixels. Facts of the graph, used by the tile grid, the planner and the lanes.
+// How a local model maps input pixels to output pixels. Facts of the graph, used by the tile grid, the planner and the
+// lanes.
 
 #include <algorithm>
 #include <cstdint>
@@ -26,8 +27,8 @@ enum class Padding : std::uint8_t { valid, same };
 enum class Border : std::uint8_t { none, replicate, reflect };
 
 struct TileGeometry {
-  int scale = 1;   ///< output pixels per input pixel, both axes
-  Margin halo;     ///< input pixels that one output pixel needs around its own
+  int scale = 1;  ///< output pixels per input pixel, both axes
+  Margin halo;    ///< input pixels that one output pixel needs around its own
   Padding padding = Padding::valid;
   int min_tile_px = 1;  ///< smaller tiles may round differently: never planned (unless the image is smaller)
 };
@@ -35,7 +36,8 @@ struct TileGeometry {
 /// Extent of an item's output. Empty if the image is smaller than the halo of a valid model without border.
 [[nodiscard]] constexpr Extent output_extent(const TileGeometry& geometry, Border border, Extent input) noexcept {
   if (geometry.padding == Padding::valid && border == Border::none) {
-    input = {std::max(0, input.height - geometry.halo.vertical()), std::max(0, input.width - geometry.halo.horizontal())};
+    input = {std::max(0, input.height - geometry.halo.vertical()),
+             std::max(0, input.width - geometry.halo.horizontal())};
   }
   return input * geometry.scale;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Where finished pixels wait to be written: one piece of shared memory that the rank owns and the executor maps. Data crosses
-// between them as (offset, bytes), never as a pointer, so that the executor can become a process of its own.
+// Where finished pixels wait to be written: one piece of shared memory that the rank owns and the executor maps. Data
+// crosses between them as (offset, bytes), never as a pointer, so that the executor can become a process of its own.
 
 #include <cstddef>
 #include <cstdint>

@@ -12,8 +12,8 @@
 
 namespace pantile {
 
-/// First in, first out between threads, bounded by the bytes that its entries stand for, not by their number: a queue of
-/// images must not grow with their size. An entry larger than the bound passes alone.
+/// First in, first out between threads, bounded by the bytes that its entries stand for, not by their number: a queue
+/// of images must not grow with their size. An entry larger than the bound passes alone.
 template <class T>
 class BoundedQueue {
  public:

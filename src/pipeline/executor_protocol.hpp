@@ -1,5 +1,6 @@
 #pragma once
-// What a rank and its executor say to each other. Pixels never travel here: they lie in the arena, and messages name slots.
+// What a rank and its executor say to each other. Pixels never travel here: they lie in the arena, and messages name
+// slots.
 
 #include <cstdint>
 #include <string>
@@ -18,10 +19,10 @@ namespace pantile {
 
 /// The first message: get ready. Answered by Opened or OpenFailed.
 struct Open {
-  std::string config;         ///< effective text
+  std::string config;  ///< effective text
   std::string config_folder;
-  Hash128 model_digest;       ///< the model file must have it
-  std::uint64_t cap_bytes = 0;    ///< of the device, all included
+  Hash128 model_digest;             ///< the model file must have it
+  std::uint64_t cap_bytes = 0;      ///< of the device, all included
   std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers
 };
 /// The tiles are planned: how many lanes to start.
@@ -35,10 +36,10 @@ struct RunBlock {
   std::uint32_t attempt = 1;
   std::string file;
   std::uint64_t file_bytes = 0;
-  Extent extent;        ///< input pixels of the item, oriented
-  Rect rect;            ///< of the block, output pixels of the item
-  Extent tile;          ///< core input pixels
-  Slot slot;            ///< where the block's pixels go
+  Extent extent;              ///< input pixels of the item, oriented
+  Rect rect;                  ///< of the block, output pixels of the item
+  Extent tile;                ///< core input pixels
+  Slot slot;                  ///< where the block's pixels go
   bool last_of_item = false;  ///< the decoded image is not needed for another block
 };
 /// The blocks of this attempt that are not begun need not be made; each is still answered.

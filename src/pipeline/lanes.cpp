@@ -64,7 +64,8 @@ void Lanes::work(std::uint32_t lane) {
     if (hopeless) {
       settle(*taken, TileReport{.peak_bytes = 0, .out_of_memory = {}, .tile = job.grid.tile()}, lane, begin_us);
     } else {
-      settle(*taken, stage_.run_tile(job.item->image.view(), job.grid, taken->tile, job.pixels, job.rect), lane, begin_us);
+      settle(*taken, stage_.run_tile(job.item->image.view(), job.grid, taken->tile, job.pixels, job.rect), lane,
+             begin_us);
     }
   }
 }
@@ -86,7 +87,8 @@ void Lanes::settle(const Taken& taken, const Result<TileReport>& result, std::ui
     } else {
       const TileReport& report = result.value();
       outcome.peak_bytes = std::max(outcome.peak_bytes, report.peak_bytes);
-      outcome.tile = {std::min(outcome.tile.height, report.tile.height), std::min(outcome.tile.width, report.tile.width)};
+      outcome.tile = {std::min(outcome.tile.height, report.tile.height),
+                      std::min(outcome.tile.width, report.tile.width)};
       if (report.out_of_memory) {
         outcome.out_of_memory = report.out_of_memory;
       }

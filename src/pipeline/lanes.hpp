@@ -1,6 +1,6 @@
 #pragma once
-// The lanes of a device: threads that take tiles, one after another, from the blocks that are under way. The tile is the
-// unit of work here, so that one large image keeps all lanes busy.
+// The lanes of a device: threads that take tiles, one after another, from the blocks that are under way. The tile is
+// the unit of work here, so that one large image keeps all lanes busy.
 
 #include <atomic>
 #include <condition_variable>
@@ -31,18 +31,18 @@ struct DecodedItem {
 /// What became of a block. `failure` is set, or all of its pixels are written.
 struct BlockOutcome {
   std::optional<Failure> failure;
-  double busy_ms = 0;              ///< time of its tiles, summed over lanes
-  std::uint64_t peak_bytes = 0;    ///< largest engine memory of one of its tiles
-  Extent tile;                     ///< core input pixels of the smallest tile that was run
+  double busy_ms = 0;            ///< time of its tiles, summed over lanes
+  std::uint64_t peak_bytes = 0;  ///< largest engine memory of one of its tiles
+  Extent tile;                   ///< core input pixels of the smallest tile that was run
   std::optional<Extent> out_of_memory;
-  std::uint32_t lane = 0;          ///< that ended it
-  std::int64_t begin_us = 0;       ///< of its first tile, by the clock given to Lanes
+  std::uint32_t lane = 0;     ///< that ended it
+  std::int64_t begin_us = 0;  ///< of its first tile, by the clock given to Lanes
   std::int64_t end_us = 0;
 };
 
 /// One block on its way through the lanes.
 struct BlockJob {
-  std::uint64_t ticket = 0;        ///< the caller's name for it
+  std::uint64_t ticket = 0;  ///< the caller's name for it
   std::shared_ptr<const DecodedItem> item;
   TileGrid grid;
   Rect rect;                       ///< of the block, output pixels of the item

@@ -12,7 +12,9 @@ class QueueLink final : public Link {
  public:
   QueueLink(std::shared_ptr<Queue> out, std::shared_ptr<Queue> in) : out_{std::move(out)}, in_{std::move(in)} {}
   void send(Bytes message) override { out_->push(std::move(message), 0); }
-  [[nodiscard]] std::optional<Bytes> receive(std::chrono::milliseconds timeout) override { return in_->pop_for(timeout); }
+  [[nodiscard]] std::optional<Bytes> receive(std::chrono::milliseconds timeout) override {
+    return in_->pop_for(timeout);
+  }
 
  private:
   std::shared_ptr<Queue> out_;

@@ -38,8 +38,8 @@ ModelStage::Attempt ModelStage::attempt(ImageView image, const TileGrid& grid, s
                                  output.channels(), to_string(output.extent()), to_string(source.extent()),
                                  facts_.output_channels, to_string(produced.extent()))};
     }
-    scatter_tile(output.data(), output.channels(), produced, grid.owned(index), options_.output_scale, options_.color, block,
-                 block_rect);
+    scatter_tile(output.data(), output.channels(), produced, grid.owned(index), options_.output_scale, options_.color,
+                 block, block_rect);
     return TileReport{.peak_bytes = output.peak_bytes(), .out_of_memory = {}, .tile = grid.tile()};
   } catch (const std::bad_alloc&) {
     return Refused{source.extent()};
@@ -75,8 +75,9 @@ Result<TileReport> ModelStage::run_tile(ImageView image, const TileGrid& grid, s
     if (auto* const failure = std::get_if<Failure>(&last)) {
       return *failure;
     }
-    return Failure{Fault::does_not_fit, fmt::format("the smallest tile ({} with halo) does not fit under the engine's {}",
-                                                    to_string(refused), format_byte_size(session_.meter().cap()))};
+    return Failure{Fault::does_not_fit,
+                   fmt::format("the smallest tile ({} with halo) does not fit under the engine's {}",
+                               to_string(refused), format_byte_size(session_.meter().cap()))};
   }
   // The same pixels by smaller tiles: the result does not depend on how it was cut.
   const TileGrid pieces{image.extent, facts_.geometry, options_.border, grid.owned(index), smaller};
@@ -87,7 +88,8 @@ Result<TileReport> ModelStage::run_tile(ImageView image, const TileGrid& grid, s
       return done.failure();
     }
     whole.peak_bytes = std::max(whole.peak_bytes, done.value().peak_bytes);
-    whole.tile = {std::min(whole.tile.height, done.value().tile.height), std::min(whole.tile.width, done.value().tile.width)};
+    whole.tile = {std::min(whole.tile.height, done.value().tile.height),
+                  std::min(whole.tile.width, done.value().tile.width)};
   }
   return whole;
 }

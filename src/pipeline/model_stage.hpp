@@ -27,9 +27,9 @@ struct StageOptions {
 
 /// What one tile cost.
 struct TileReport {
-  std::uint64_t peak_bytes = 0;          ///< engine memory of the largest run
-  std::optional<Extent> out_of_memory;   ///< input extent that the cap refused; the tile was then made of smaller ones
-  Extent tile;                           ///< core input pixels of what was run in the end
+  std::uint64_t peak_bytes = 0;         ///< engine memory of the largest run
+  std::optional<Extent> out_of_memory;  ///< input extent that the cap refused; the tile was then made of smaller ones
+  Extent tile;                          ///< core input pixels of what was run in the end
 };
 
 /// A model with its pixel rules, shared by all lanes of a device. Thread safe.
@@ -43,8 +43,8 @@ class ModelStage {
   [[nodiscard]] int output_channels() const noexcept { return facts_.output_channels; }
 
   /// Makes tile `index` of `grid` and writes the pixels it owns into `block` (u8, interleaved, of block_rect).
-  /// Out of memory costs a retry with smaller tiles of the same pixels; only if the smallest tile does not fit alone on the
-  /// device it is Fault::does_not_fit.
+  /// Out of memory costs a retry with smaller tiles of the same pixels; only if the smallest tile does not fit alone on
+  /// the device it is Fault::does_not_fit.
   [[nodiscard]] Result<TileReport> run_tile(ImageView image, const TileGrid& grid, std::size_t index,
                                             std::span<std::uint8_t> block, Rect block_rect) const;
 
@@ -62,7 +62,8 @@ class ModelStage {
   ModelFacts facts_;
   StageOptions options_;
   InputTable table_;
-  /// Runs hold it shared; one that found no memory even for the smallest tile tries once more with the device to itself.
+  /// Runs hold it shared; one that found no memory even for the smallest tile tries once more with the device to
+  /// itself.
   mutable std::shared_mutex device_;
 };
 

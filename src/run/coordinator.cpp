@@ -106,12 +106,15 @@ class Coordinator {
     return busy;
   }
 
-  // ---- the workers' messages -----------------------------------------------------------------------------------------
+  // ---- the workers' messages
+  // -----------------------------------------------------------------------------------------
 
   void on(RankId from, Hello& hello) {
     if (hello.version != protocol_version) {
-      throw Error{fmt::format("rank {} on {} speaks version {} of the protocol and the coordinator version {}. Start all "
-                              "ranks with the same pantile.", index(from), hello.host, hello.version, protocol_version)};
+      throw Error{
+          fmt::format("rank {} on {} speaks version {} of the protocol and the coordinator version {}. Start all "
+                      "ranks with the same pantile.",
+                      index(from), hello.host, hello.version, protocol_version)};
     }
     say(from, Welcome{.version = protocol_version,
                       .epoch = job_.journal.epoch(),
@@ -148,8 +151,8 @@ class Coordinator {
       handle(SealAborted{from, sealed.shard});
       return;
     }
-    sealed_.insert_or_assign({from, sealed.shard}, ShardCommit{sealed.name, sealed.bytes, sealed.hash, sealed.content_sum,
-                                                               std::move(sealed.ranges)});
+    sealed_.insert_or_assign({from, sealed.shard}, ShardCommit{sealed.name, sealed.bytes, sealed.hash,
+                                                               sealed.content_sum, std::move(sealed.ranges)});
     handle(SealReady{from, sealed.shard});
   }
 
@@ -178,7 +181,8 @@ class Coordinator {
     handle(Drain{});
   }
 
-  // ---- the scheduler's commands ----------------------------------------------------------------------------------------
+  // ---- the scheduler's commands
+  // ----------------------------------------------------------------------------------------
 
   void handle(const Event& event) {
     for (Command& command : scheduler_.on(event, now_s())) {
@@ -205,7 +209,8 @@ class Coordinator {
   void carry_out(Recall& recall) { say(recall.rank, GiveBack{}); }
   void carry_out(AskSeal& ask) { say(ask.rank, SealPlease{}); }
   void carry_out(SealVerdict& verdict) {
-    say(verdict.rank, SealAnswer{verdict.shard, std::vector<std::uint8_t>(verdict.wanted.begin(), verdict.wanted.end())});
+    say(verdict.rank,
+        SealAnswer{verdict.shard, std::vector<std::uint8_t>(verdict.wanted.begin(), verdict.wanted.end())});
   }
   void carry_out(CommitShard& commit) { to_commit_.emplace_back(commit.rank, commit.shard); }
   void carry_out(RefuseShard& refuse) {
@@ -252,7 +257,8 @@ class Coordinator {
     return std::chrono::milliseconds{static_cast<std::int64_t>(1000 * std::clamp(predicted_s / 200, 60.0, 900.0))};
   }
 
-  // ---- what the world sees -----------------------------------------------------------------------------------------------
+  // ---- what the world sees
+  // -----------------------------------------------------------------------------------------------
 
   void refresh_live() {
     const SchedulerProgress progress = scheduler_.progress(now_s());
@@ -263,22 +269,23 @@ class Coordinator {
     live_.pixels_done = live_.pixels - std::min(live_.pixels, progress.px_left);
     rate_.add(Clock::now(), live_.pixels_done);
     live_.pixels_per_s = rate_.pixels_per_s();
-    live_.eta_s = std::isfinite(progress.remaining_s) ? std::optional{progress.remaining_s} : rate_.eta_s(progress.px_left);
+    live_.eta_s =
+        std::isfinite(progress.remaining_s) ? std::optional{progress.remaining_s} : rate_.eta_s(progress.px_left);
     live_.devices.clear();
     for (const RankView& view : scheduler_.ranks()) {
       const RankFacts& rank = ranks_[view.rank];
       if (!rank.ready || rank.gone) {
         continue;
       }
-      live_.devices.push_back({.name = rank.ready->device,
-                               .cap_bytes = rank.ready->cap_bytes,
-                               .used_bytes = rank.beat.used_bytes,
-                               .peak_bytes = rank.beat.peak_bytes,
-                               .lanes = rank.ready->lanes,
-                               .utilisation = rank.beat.utilisation,
-                               .pixels_per_s = view.px_per_s,
-                               .doing = view.running.empty() ? std::string{}
-                                                             : std::string{job_.catalog.path(view.running.front())}});
+      live_.devices.push_back(
+          {.name = rank.ready->device,
+           .cap_bytes = rank.ready->cap_bytes,
+           .used_bytes = rank.beat.used_bytes,
+           .peak_bytes = rank.beat.peak_bytes,
+           .lanes = rank.ready->lanes,
+           .utilisation = rank.beat.utilisation,
+           .pixels_per_s = view.px_per_s,
+           .doing = view.running.empty() ? std::string{} : std::string{job_.catalog.path(view.running.front())}});
     }
   }
 
@@ -314,9 +321,9 @@ class Coordinator {
       conclusion.error = conclusion.error.empty() ? error.what() : conclusion.error;
       conclusion.code = code == ExitCode::usage ? code : ExitCode::failed;
     }
-    live_.state = conclusion.code == ExitCode::stopped  ? RunState::stopped
-                  : conclusion.error.empty()            ? RunState::done
-                                                        : RunState::failed;
+    live_.state = conclusion.code == ExitCode::stopped ? RunState::stopped
+                  : conclusion.error.empty()           ? RunState::done
+                                                       : RunState::failed;
     tell_the_world();
     live_.eta_s = 0;
     conclusion.live = live_;
@@ -325,8 +332,7 @@ class Coordinator {
 
   [[nodiscard]] ExitCode exit_code() const {
     switch (*outcome_) {
-      case Outcome::complete:
-        return job_.state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
+      case Outcome::complete: return job_.state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
       case Outcome::drained: return ExitCode::stopped;
       case Outcome::out_of_ranks: return error_code_;
       case Outcome::too_many_quarantined: return ExitCode::failed;

@@ -1,6 +1,6 @@
 #pragma once
-// Rank 0: turns the workers' messages into events for the scheduler, and carries its commands out. The journal is written
-// here and nowhere else.
+// Rank 0: turns the workers' messages into events for the scheduler, and carries its commands out. The journal is
+// written here and nowhere else.
 
 #include <functional>
 

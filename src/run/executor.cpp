@@ -6,8 +6,8 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <set>
+#include <thread>
 
 #include "base/byte_size.hpp"
 #include "base/file.hpp"
@@ -45,7 +45,8 @@ class Executor {
     auto next_beat = std::chrono::steady_clock::now();
     for (;;) {
       const std::optional<Bytes> bytes = link_.receive(std::chrono::milliseconds{100});
-      if (bytes && !std::visit([this](const auto& message) { return on(message); }, decode_message<ToExecutor>(*bytes))) {
+      if (bytes &&
+          !std::visit([this](const auto& message) { return on(message); }, decode_message<ToExecutor>(*bytes))) {
         return;
       }
       if (std::chrono::steady_clock::now() >= next_beat && lanes_) {
@@ -101,9 +102,10 @@ class Executor {
     const StageConfig& stage = config.pipeline.front();
     const ModelFile model = read_model(stage);
     if (model.digest != open.model_digest) {
-      throw UsageError{fmt::format("{} is another file here than where the run was started (digest {} instead of {}). All "
-                                   "nodes must see the same model.",
-                                   stage.model.resolved.string(), to_string(model.digest), to_string(open.model_digest))};
+      throw UsageError{
+          fmt::format("{} is another file here than where the run was started (digest {} instead of {}). All "
+                      "nodes must see the same model.",
+                      stage.model.resolved.string(), to_string(model.digest), to_string(open.model_digest))};
     }
     const ModelFacts facts = analyse(model.bytes, stage.model.written);
     device_.emplace();
@@ -127,10 +129,11 @@ class Executor {
   static std::uint64_t budget(const Open& open, const Meter& meter) {
     const std::uint64_t taken = unmetered_bytes(meter) + open.outside_bytes + memory_reserve_bytes;
     if (open.cap_bytes <= taken + meter.current() + MiB) {
-      throw UsageError{fmt::format("devices.memory.cap: {} leaves nothing for the model: {} are taken by the program, its "
-                                   "libraries and its buffers before the first tile. Raise it to {} or more.",
-                                   format_byte_size(open.cap_bytes), format_byte_size(taken + meter.current()),
-                                   format_byte_size(taken + meter.current() + 32 * MiB))};
+      throw UsageError{
+          fmt::format("devices.memory.cap: {} leaves nothing for the model: {} are taken by the program, its "
+                      "libraries and its buffers before the first tile. Raise it to {} or more.",
+                      format_byte_size(open.cap_bytes), format_byte_size(taken + meter.current()),
+                      format_byte_size(taken + meter.current() + 32 * MiB))};
     }
     return open.cap_bytes - taken;
   }
@@ -189,13 +192,15 @@ class Executor {
     } catch (const Error& error) {
       return Failure{Fault::unreadable, error.what()};
     } catch (const std::bad_alloc&) {
-      return Failure{Fault::does_not_fit, fmt::format("its {} pixels do not fit under the device's memory cap beside the "
-                                                      "model", to_string(run.extent))};
+      return Failure{Fault::does_not_fit,
+                     fmt::format("its {} pixels do not fit under the device's memory cap beside the "
+                                 "model",
+                                 to_string(run.extent))};
     }
   }
 
-  /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the images
-  /// before this one. Throws std::bad_alloc if even an idle device has no room for them.
+  /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the
+  /// images before this one. Throws std::bad_alloc if even an idle device has no room for them.
   Charge charge_pixels(std::uint64_t bytes) {
     for (;;) {
       const bool alone = lanes_->idle();
@@ -266,7 +271,8 @@ class Executor {
 void run_executor(Link& link, const Arena& arena) { Executor{link, arena}.serve(); }
 
 std::int64_t steady_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace pantile

@@ -1,6 +1,6 @@
 #pragma once
-// The part of a rank that touches the device and untrusted bytes: it opens the model, reads and decodes files, runs tiles.
-// It knows its rank by messages and an arena alone; today it is a thread, and a process tomorrow.
+// The part of a rank that touches the device and untrusted bytes: it opens the model, reads and decodes files, runs
+// tiles. It knows its rank by messages and an arena alone; today it is a thread, and a process tomorrow.
 
 #include "pipeline/arena.hpp"
 #include "pipeline/link.hpp"

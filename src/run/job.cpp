@@ -28,7 +28,9 @@ Catalog catalog_of(const RunConfig& config) {
 }
 
 RunStart run_start(const RunConfig& config, const Catalog& catalog) {
-  RunStart start{.time = iso_time(std::chrono::system_clock::now()), .items = catalog.size(), .outputs = {},
+  RunStart start{.time = iso_time(std::chrono::system_clock::now()),
+                 .items = catalog.size(),
+                 .outputs = {},
                  .plan = effective_text(config)};
   for (const OutputConfig& output : config.outputs) {
     start.outputs.push_back({output.name, output.dtype});
@@ -43,9 +45,10 @@ std::optional<Failure> hopeless(const Job& job, ItemId item) {
     return Failure{fault, job.catalog.item(item).detail};
   }
   if (job.output_extent(item).empty()) {
-    return Failure{Fault::unsupported, fmt::format("the image ({}) is smaller than what the model takes off its edges; set "
-                                                   "image.border: replicate to extend it",
-                                                   to_string(job.catalog.extent(item)))};
+    return Failure{Fault::unsupported,
+                   fmt::format("the image ({}) is smaller than what the model takes off its edges; set "
+                               "image.border: replicate to extend it",
+                               to_string(job.catalog.extent(item)))};
   }
   return std::nullopt;
 }
@@ -103,7 +106,9 @@ void plan_work(Job& job) {
 
 }  // namespace
 
-Extent Job::output_extent(ItemId item) const { return pantile::output_extent(facts.geometry, border, catalog.extent(item)); }
+Extent Job::output_extent(ItemId item) const {
+  return pantile::output_extent(facts.geometry, border, catalog.extent(item));
+}
 
 std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
   std::map<std::pair<int, int>, std::uint64_t> counts;
@@ -142,14 +147,21 @@ Job prepare_job(const RunConfig& config, Start start) {
   if (!stored) {
     write_catalog(layout.catalog(), catalog);
   }
-  std::string run_id = folder.claim_identity(identity_text(resolved(config, options.border), {.model_digests = {to_string(model.digest)},
-                                                                    .catalog_digest = to_string(catalog.digest()),
-                                                                    .further = {}}));
+  std::string run_id = folder.claim_identity(identity_text(
+      resolved(config, options.border),
+      {.model_digests = {to_string(model.digest)}, .catalog_digest = to_string(catalog.digest()), .further = {}}));
   JournalState state;
   Journal journal = Journal::open(layout.journal(), state);
-  Job job{.config = config, .facts = facts, .border = options.border, .model_digest = model.digest,
-          .folder = std::move(folder), .run_id = std::move(run_id), .catalog = std::move(catalog), .state = std::move(state),
-          .journal = std::move(journal), .work = {}};
+  Job job{.config = config,
+          .facts = facts,
+          .border = options.border,
+          .model_digest = model.digest,
+          .folder = std::move(folder),
+          .run_id = std::move(run_id),
+          .catalog = std::move(catalog),
+          .state = std::move(state),
+          .journal = std::move(journal),
+          .work = {}};
   job.folder.remove_orphans(job.state);
   job.journal.append(run_start(config, job.catalog), job.state);
   job.folder.set_epoch(job.journal.epoch());

@@ -1,5 +1,6 @@
 #pragma once
-// From a job file to a run that can start: every mistake that can be found before the first image is found here, on rank 0.
+// From a job file to a run that can start: every mistake that can be found before the first image is found here, on
+// rank 0.
 
 #include <cstdint>
 #include <string>
@@ -40,8 +41,9 @@ struct Job {
   [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;
 };
 
-/// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine when
-/// this returns. Throws UsageError for what a person must mend (nothing was started then), Error for a broken machine.
+/// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine
+/// when this returns. Throws UsageError for what a person must mend (nothing was started then), Error for a broken
+/// machine.
 [[nodiscard]] Job prepare_job(const RunConfig& config, Start start);
 
 }  // namespace pantile

@@ -62,9 +62,8 @@ ExitCode run_in_process(const Launch& launch) {
   const auto ends = in_process_ends(2);
   std::jthread worker;
   if (!job.work.items().empty()) {
-    worker = std::jthread{[&] {
-      static_cast<void>(run_worker(*ends[1], {.device = host_name() + ":cpu0", .worker = 0, .workers = 1}));
-    }};
+    worker = std::jthread{
+        [&] { static_cast<void>(run_worker(*ends[1], {.device = host_name() + ":cpu0", .worker = 0, .workers = 1})); }};
   }
   return lead(job, *ends[0], launch);
 }

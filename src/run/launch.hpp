@@ -21,8 +21,8 @@ struct Launch {
 /// journal cannot be written.
 [[nodiscard]] ExitCode run_in_process(const Launch& launch);
 
-/// This process is a rank: it joins the world, as coordinator or worker. A world of one rank is run_in_process. All ranks
-/// return the run's code.
+/// This process is a rank: it joins the world, as coordinator or worker. A world of one rank is run_in_process. All
+/// ranks return the run's code.
 [[nodiscard]] ExitCode run_as_rank(const Launch& launch);
 
 }  // namespace pantile

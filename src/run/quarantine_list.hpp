@@ -7,8 +7,8 @@
 
 namespace pantile {
 
-/// quarantine.csv for people and scripts: item, path, reason, attempts, detail (RFC 4180). Rendered from the journal, never
-/// read back; replaced atomically. Without quarantined items there is no such file. Throws Error.
+/// quarantine.csv for people and scripts: item, path, reason, attempts, detail (RFC 4180). Rendered from the journal,
+/// never read back; replaced atomically. Without quarantined items there is no such file. Throws Error.
 void write_quarantine_list(const std::filesystem::path& path, const Catalog& catalog, const JournalState& state);
 
 }  // namespace pantile

@@ -1,7 +1,7 @@
 #include "run/signals.hpp"
 
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 #include <atomic>
 

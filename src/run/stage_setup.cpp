@@ -21,9 +21,10 @@ ColorMode color_mode(ImageConfig::Color color) {
 Border border_of(const StageConfig& stage, const ModelFacts& facts) {
   if (facts.geometry.padding == Padding::same) {
     if (stage.image.border && *stage.image.border != ImageConfig::Border::none) {
-      throw UsageError{fmt::format("pipeline.{}.image.border: the model {} pads the image itself, so there is nothing to "
-                                   "extend. Leave image.border out, or set it to none.",
-                                   stage.id, stage.model.written)};
+      throw UsageError{
+          fmt::format("pipeline.{}.image.border: the model {} pads the image itself, so there is nothing to "
+                      "extend. Leave image.border out, or set it to none.",
+                      stage.id, stage.model.written)};
     }
     return Border::none;
   }
@@ -50,25 +51,27 @@ ModelFile read_model(const StageConfig& stage) {
     model.digest = xxh3_128(model.bytes);
     return model;
   } catch (const Error& error) {
-    throw UsageError{fmt::format("pipeline.{}.model: {}. Paths of a job file count from the job file's folder.", stage.id,
-                                 error.what())};
+    throw UsageError{fmt::format("pipeline.{}.model: {}. Paths of a job file count from the job file's folder.",
+                                 stage.id, error.what())};
   }
 }
 
 StageOptions stage_options(const StageConfig& stage, const TilesConfig& tiles, const ModelFacts& facts) {
   if (!facts.local && tiles.size.kind != TileSize::Kind::whole) {
-    throw UsageError{fmt::format("pipeline.{}.model: {} cannot be cut into tiles: {}. Set tiles.size: whole, so that each "
-                                 "image goes through in one piece.",
-                                 stage.id, stage.model.written, facts.why_not_local)};
+    throw UsageError{
+        fmt::format("pipeline.{}.model: {} cannot be cut into tiles: {}. Set tiles.size: whole, so that each "
+                    "image goes through in one piece.",
+                    stage.id, stage.model.written, facts.why_not_local)};
   }
   if (!facts.local) {
     throw UsageError{fmt::format("pipeline.{}.model: {} is not a local model: {}. This version runs local models only.",
                                  stage.id, stage.model.written, facts.why_not_local)};
   }
   if (facts.input_channels != stage.image.channels()) {
-    throw UsageError{fmt::format("pipeline.{}.image.color: {} reads {} channel{}, but this color gives {}. Set color: {}.",
-                                 stage.id, stage.model.written, facts.input_channels, facts.input_channels == 1 ? "" : "s",
-                                 stage.image.channels(), facts.input_channels == 1 ? "Y" : "RGB")};
+    throw UsageError{
+        fmt::format("pipeline.{}.image.color: {} reads {} channel{}, but this color gives {}. Set color: {}.", stage.id,
+                    stage.model.written, facts.input_channels, facts.input_channels == 1 ? "" : "s",
+                    stage.image.channels(), facts.input_channels == 1 ? "Y" : "RGB")};
   }
   StageOptions options{.color = color_mode(stage.image.color),
                        .border = border_of(stage, facts),

@@ -19,8 +19,8 @@ struct ModelFile {
 /// Throws UsageError if the file is not there or cannot be read.
 [[nodiscard]] ModelFile read_model(const StageConfig& stage);
 
-/// How pixels enter and leave the model. Throws UsageError, in words, if the config asks for what the model is not: another
-/// number of channels, a border for a model that pads itself, tiles of a model that is not local.
+/// How pixels enter and leave the model. Throws UsageError, in words, if the config asks for what the model is not:
+/// another number of channels, a border for a model that pads itself, tiles of a model that is not local.
 [[nodiscard]] StageOptions stage_options(const StageConfig& stage, const TilesConfig& tiles, const ModelFacts& facts);
 
 }  // namespace pantile

@@ -28,7 +28,8 @@ extern char** environ;  // NOLINT(readability-redundant-declaration)
 namespace pantile {
 namespace {
 
-/// A child in a process group of its own, so that a Ctrl-C of the terminal reaches us alone; its stderr is a pipe to us.
+/// A child in a process group of its own, so that a Ctrl-C of the terminal reaches us alone; its stderr is a pipe to
+/// us.
 struct Child {
   pid_t pid = -1;
   File errors;
@@ -52,7 +53,8 @@ Child start(const std::vector<std::string>& line) {
   ::posix_spawnattr_setpgroup(&attributes, 0);
   std::vector<char*> arguments;
   for (const std::string& word : line) {
-    arguments.push_back(const_cast<char*>(word.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast): exec's old signature
+    arguments.push_back(
+        const_cast<char*>(word.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast): exec's old signature
   }
   arguments.push_back(nullptr);
   Child child{-1, std::move(read_end)};
@@ -147,7 +149,8 @@ ExitCode verdict(int status, const RunLayout& layout) {
       if (state.end_digest()) {
         return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
       }
-      log::error("the ranks ended in order, but the journal does not say that all is done. Run the same command again.");
+      log::error(
+          "the ranks ended in order, but the journal does not say that all is done. Run the same command again.");
       return ExitCode::failed;
     }
     case ExitCode::failed:
@@ -155,7 +158,8 @@ ExitCode verdict(int status, const RunLayout& layout) {
     case ExitCode::stopped: return static_cast<ExitCode>(code);
     default: break;
   }
-  log::error("a rank was lost (mpirun ended with {}). What is committed is safe: the same command goes on from there.", code);
+  log::error("a rank was lost (mpirun ended with {}). What is committed is safe: the same command goes on from there.",
+             code);
   return ExitCode::failed;
 }
 

@@ -10,7 +10,6 @@
 #include <thread>
 #include <unordered_map>
 
-#include "base/byte_size.hpp"
 #include "base/log.hpp"
 #include "cluster/backoff.hpp"
 #include "cluster/messages.hpp"
@@ -18,32 +17,16 @@
 #include "device/cpu.hpp"
 #include "image/block_grid.hpp"
 #include "pipeline/executor_protocol.hpp"
-#include "plan/footprint.hpp"
-#include "plan/tile_planner.hpp"
 #include "report/live.hpp"
+#include "run/device_plan.hpp"
 #include "run/executor.hpp"
+#include "run/item_in_hand.hpp"
 #include "run/shard_thread.hpp"
 #include "run/signals.hpp"
-#include "run/stage_setup.hpp"
 #include "run/version.hpp"
 
 namespace pantile {
 namespace {
-
-/// How the device's cap is shared out before the engine gets the rest.
-struct Budget {
-  std::uint64_t cap = 0;
-  std::uint64_t arena = 0;         ///< finished blocks that wait to be written
-  std::uint64_t decoded = 0;       ///< images that are decoded ahead
-  std::uint64_t shard_buffers = 8 * MiB;
-
-  explicit Budget(std::uint64_t cap_bytes) : cap{cap_bytes} {
-    // The arena must hold the largest block; beyond a few of them more is of no use.
-    constexpr std::uint64_t largest_block = std::uint64_t{block_side_px} * block_side_px * 4;
-    arena = std::clamp(cap / 8, largest_block, 256 * MiB);
-    decoded = std::clamp(cap / 8, 4 * MiB, 256 * MiB);
-  }
-};
 
 class Worker {
  public:
@@ -74,20 +57,6 @@ class Worker {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// An item on its way: assigned, not yet told to be computed.
-  struct Item {
-    AssignedItem assigned;
-    std::vector<BlockKey> todo;      ///< in the order of work
-    std::size_t begun = 0;           ///< of todo, handed to the executor
-    std::size_t out = 0;             ///< handed to the executor, not answered
-    std::size_t stored = 0;          ///< appended to a shard
-    std::size_t lost = 0;            ///< failed, or done after another block had failed
-    std::optional<Clock::time_point> started;
-    std::optional<Failure> failure;
-    [[nodiscard]] std::uint64_t decoded_bytes() const {
-      return static_cast<std::uint64_t>(assigned.extent.area()) * 3;
-    }
-  };
   struct Ticket {
     ItemId item{};
     BlockRow row;
@@ -131,27 +100,29 @@ class Worker {
     return dispatch() || busy;
   }
 
-  // ---- the coordinator's messages ------------------------------------------------------------------------------------
+  // ---- the coordinator's messages
+  // ------------------------------------------------------------------------------------
 
   void on(Welcome& welcome) {
     if (welcome.version != protocol_version) {
-      throw Error{fmt::format("the coordinator speaks version {} of the protocol and this rank version {}. Start all ranks "
-                              "with the same pantile.", welcome.version, protocol_version)};
+      throw Error{
+          fmt::format("the coordinator speaks version {} of the protocol and this rank version {}. Start all ranks "
+                      "with the same pantile.",
+                      welcome.version, protocol_version)};
     }
     welcome_ = std::move(welcome);
     config_ = parse_config(welcome_.config, "the run's config", welcome_.config_folder);
     log_.emplace(RunLayout{welcome_.run_folder}.logs(), transport_.self(), welcome_.epoch);
     log_start_us_ = steady_us() - log_->now_us();
-    const std::uint64_t host = config_.devices.memory.budget(host_memory_limit().bytes);
-    budget_.emplace(host / static_cast<std::uint64_t>(std::max(1, share_.workers)));
-    arena_.emplace(budget_->arena);
-    space_.emplace(budget_->arena);
+    budget_ = device_budget(config_, share_);
+    arena_.emplace(budget_.arena);
+    space_.emplace(budget_.arena);
     executor_ = std::jthread{[this] { run_executor(*link_.executor, *arena_); }};
     tell_executor(Open{.config = welcome_.config,
                        .config_folder = welcome_.config_folder,
                        .model_digest = welcome_.model_digest,
-                       .cap_bytes = budget_->cap,
-                       .outside_bytes = budget_->arena + budget_->shard_buffers});
+                       .cap_bytes = budget_.cap,
+                       .outside_bytes = budget_.arena + budget_.shard_buffers});
   }
 
   void on(AssignUnit& unit) {
@@ -159,15 +130,8 @@ class Worker {
       shards_->tell(SealAfter{std::chrono::milliseconds{unit.seal_after_ms}});
     }
     for (AssignedItem& assigned : unit.items) {
-      Item item;
-      for (const BlockRange& range : assigned.blocks) {
-        for (std::uint32_t i = 0; i < range.count; ++i) {
-          item.todo.push_back({assigned.item, range.output, BlockId{index(range.first) + i}});
-        }
-      }
       const ItemId id = assigned.item;
-      item.assigned = std::move(assigned);
-      items_.insert_or_assign(id, std::move(item));
+      items_.insert_or_assign(id, ItemInHand{std::move(assigned)});
       waiting_.push_back(id);
     }
   }
@@ -195,15 +159,17 @@ class Worker {
   void on(DeleteShard& message) { shards_->tell(DropShard{message.shard}); }
   void on(Leave& message) { leave_ = static_cast<ExitCode>(message.code); }
 
-  // ---- the executor's messages ---------------------------------------------------------------------------------------
+  // ---- the executor's messages
+  // ---------------------------------------------------------------------------------------
 
   void on(Opened& opened) {
     facts_ = opened.facts;
     device_class_ = opened.device_class;
-    const TilePlan plan = planned(opened);
+    const TilePlan plan = plan_device(config_, budget_, opened, welcome_.extents, lanes_for(config_, share_));
     tile_ = plan.core;
     lanes_ = plan.lanes;
-    ShardFacts facts{.run_id = welcome_.run_id, .config = welcome_.config, .binary = version_line(), .models = {}, .outputs = {}};
+    ShardFacts facts{
+        .run_id = welcome_.run_id, .config = welcome_.config, .binary = version_line(), .models = {}, .outputs = {}};
     for (const OutputConfig& output : config_.outputs) {
       facts.outputs.push_back({output.name, output.dtype});
     }
@@ -216,14 +182,14 @@ class Worker {
                                           .seal_after = config_.output.seal_after.value_or(std::chrono::minutes{1})},
                     *arena_, *log_);
     tell_executor(StartLanes{lanes_});
-    say(Ready{share_.device, device_class_, opened.engine, lanes_, budget_->cap, tile_, plan.why});
+    say(Ready{share_.device, device_class_, opened.engine, lanes_, budget_.cap, tile_, plan.why});
   }
 
   void on(OpenFailed& failed) { give_up(static_cast<ExitCode>(failed.code), failed.text); }
 
   void on(BlockIsDone& done) {
     Ticket ticket = take(done.ticket);
-    Item& item = items_.at(ticket.item);
+    ItemInHand& item = items_.at(ticket.item);
     --item.out;
     log_->span({"compute", done.lane, ticket.item, ticket.row.key.block, done.begin_us - log_start_us_,
                 done.end_us - log_start_us_});
@@ -248,7 +214,7 @@ class Worker {
   void on(BlockHasFailed& failed) {
     const Ticket ticket = take(failed.ticket);
     space_->give_back(ticket.slot);
-    Item& item = items_.at(ticket.item);
+    ItemInHand& item = items_.at(ticket.item);
     --item.out;
     ++item.lost;
     if (!item.failure) {
@@ -269,20 +235,21 @@ class Worker {
     const double busy = possible_us > 0 ? static_cast<double>(beat.busy_us - last_busy_us_) / possible_us : 0;
     last_beat_us_ = now_us;
     last_busy_us_ = beat.busy_us;
-    say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_->arena, std::clamp(busy, 0.0, 1.0)});
+    say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_.arena, std::clamp(busy, 0.0, 1.0)});
   }
 
-  // ---- the shard thread's answers ------------------------------------------------------------------------------------
+  // ---- the shard thread's answers
+  // ------------------------------------------------------------------------------------
 
   void on(BlockIsStored& stored) {
     space_->give_back(stored.slot);
     const auto found = items_.find(stored.key.item);
     expect(found != items_.end(), "a stored block belongs to an item on its way");
-    Item& item = found->second;
+    ItemInHand& item = found->second;
     ++item.stored;
     if (item.failure) {
       settle_failed(stored.key.item);
-    } else if (item.stored == item.todo.size()) {
+    } else if (item.complete()) {
       const Clock::time_point now = Clock::now();
       const auto since = std::max(item.started.value_or(now), last_computed_);
       last_computed_ = now;
@@ -293,25 +260,35 @@ class Worker {
   void on(ShardIsFull& full) { say(SealRequest{full.shard, std::move(full.rows)}); }
   void on(ShardIsFinished& finished) {
     const SealedShard& sealed = finished.sealed;
-    say(ShardIsSealed{finished.shard, sealed.name, sealed.bytes, sealed.hash, sealed.content_sum, to_ranges(sealed.rows)});
+    say(ShardIsSealed{finished.shard, sealed.name, sealed.bytes, sealed.hash, sealed.content_sum,
+                      to_ranges(sealed.rows)});
   }
   void on(StoreHasFailed& failed) { give_up(ExitCode::failed, failed.text); }
 
-  // ---- work ------------------------------------------------------------------------------------------------------------
+  // ---- work
+  // ------------------------------------------------------------------------------------------------------------
 
   /// Hands blocks to the executor as long as there is room for their pixels and for the images they come from.
   bool dispatch() {
     bool any = false;
     while (!waiting_.empty() && shards_) {
-      Item& item = items_.at(waiting_.front());
-      if (item.begun == 0 && decoded_ahead() > 0 && decoded_ahead() + item.decoded_bytes() > budget_->decoded) {
+      ItemInHand& item = items_.at(waiting_.front());
+      if (item.begun == 0 && decoded_ahead() > 0 && decoded_ahead() + item.decoded_bytes() > budget_.decoded) {
         break;
       }
       const BlockKey key = item.todo[item.begun];
-      BlockRow row{.key = key, .attempt = item.assigned.attempt, .item_extent = item.assigned.output_extent,
-                   .rect = BlockGrid{item.assigned.output_extent}.rect(key.block), .channels = facts_.output_channels,
-                   .dtype = DType::u8, .digest = {}, .input_xxh3 = 0, .tile = tile_, .device_class = device_class_,
-                   .milliseconds = 0, .peak_bytes = 0};
+      BlockRow row{.key = key,
+                   .attempt = item.assigned.attempt,
+                   .item_extent = item.assigned.output_extent,
+                   .rect = BlockGrid{item.assigned.output_extent}.rect(key.block),
+                   .channels = facts_.output_channels,
+                   .dtype = DType::u8,
+                   .digest = {},
+                   .input_xxh3 = 0,
+                   .tile = tile_,
+                   .device_class = device_class_,
+                   .milliseconds = 0,
+                   .peak_bytes = 0};
       const std::optional<Slot> slot = space_->take(row.bytes());
       if (!slot) {
         break;
@@ -322,7 +299,7 @@ class Worker {
     return any;
   }
 
-  void begin(Item& item, BlockRow row, const Slot& slot) {
+  void begin(ItemInHand& item, BlockRow row, const Slot& slot) {
     item.started = item.started.value_or(Clock::now());
     ++item.begun;
     ++item.out;
@@ -356,8 +333,8 @@ class Worker {
   /// A failed item is told once nothing of it is under way any more.
   void settle_failed(ItemId id) {
     const auto found = items_.find(id);
-    const Item& item = found->second;
-    if (item.out > 0 || item.stored + item.lost < item.begun) {
+    const ItemInHand& item = found->second;
+    if (item.under_way()) {
       return;
     }
     say(ItemHasFailed{id, item.failure->fault, item.failure->detail});
@@ -368,43 +345,6 @@ class Worker {
     auto node = tickets_.extract(number);
     expect(!node.empty(), "an executor answers tickets that it was given");
     return std::move(node.mapped());
-  }
-
-  TilePlan planned(const Opened& opened) {
-    std::vector<FootprintSample> samples;
-    for (const ProbeSample& probe : opened.probes) {
-      samples.push_back({probe.input, probe.peak_bytes});
-    }
-    if (samples.size() < 3) {
-      throw UsageError{fmt::format("devices.memory.cap: {} are left for the model, which is too little even for its "
-                                   "smallest tiles. Raise the cap.", format_byte_size(opened.budget_bytes))};
-    }
-    std::vector<ExtentCount> extents;
-    for (const ExtentClass& extent : welcome_.extents) {
-      extents.push_back({extent.extent, extent.count});
-    }
-    const Footprint footprint{samples};
-    const StageOptions options = stage_options(config_.pipeline.front(), config_.tiles, facts_);
-    const std::uint64_t pixels = std::min(budget_->decoded, opened.budget_bytes / 4);
-    const TileDecision decision = plan_tiles({.facts = facts_,
-                                              .footprint = footprint,
-                                              .border = options.border,
-                                              .items = extents,
-                                              .budget_bytes = opened.budget_bytes - pixels,
-                                              .lanes = wanted_lanes(),
-                                              .size = config_.tiles.size});
-    if (const auto* const plan = std::get_if<TilePlan>(&decision)) {
-      return *plan;
-    }
-    throw UsageError{fmt::format("devices.memory.cap: {} is too little: {}.", format_byte_size(budget_->cap),
-                                 std::get<TileDoesNotFit>(decision).why)};
-  }
-
-  /// One lane per core of this worker's share: lanes give 1.7 to 1.9 times one core where threads inside a run give 1.2.
-  [[nodiscard]] int wanted_lanes() const {
-    const int cores = usable_cores();
-    const int share = cores / share_.workers + (share_.worker < cores % share_.workers ? 1 : 0);
-    return config_.devices.jobs_per_device.value_or(std::max(1, share));
   }
 
   void give_up(ExitCode code, const std::string& text) {
@@ -426,7 +366,7 @@ class Worker {
   Extent tile_;
   int lanes_ = 1;
 
-  std::optional<Budget> budget_;
+  DeviceBudget budget_;
   std::optional<RankLog> log_;
   std::int64_t log_start_us_ = 0;
   std::optional<Arena> arena_;
@@ -435,7 +375,7 @@ class Worker {
   std::optional<ShardThread> shards_;
   std::jthread executor_;
 
-  std::unordered_map<ItemId, Item> items_;
+  std::unordered_map<ItemId, ItemInHand> items_;
   std::deque<ItemId> waiting_;  ///< with blocks that are not begun, in the order of their units
   std::unordered_map<std::uint64_t, Ticket> tickets_;
   std::uint64_t next_ticket_ = 1;

@@ -1,24 +1,16 @@
 #pragma once
-// One worker rank, from its first message to its last: it gets units from the coordinator, hands blocks to its executor,
-// and finished blocks to its shard thread. It has no rule of its own about what is done where.
-
-#include <cstdint>
-#include <string>
+// One worker rank, from its first message to its last: it gets units from the coordinator, hands blocks to its
+// executor, and finished blocks to its shard thread. It has no rule of its own about what is done where.
 
 #include "base/error.hpp"
 #include "cluster/transport.hpp"
+#include "run/device_plan.hpp"
 
 namespace pantile {
 
-/// Which share of its node a worker has.
-struct NodeShare {
-  std::string device;  ///< "node1:cpu0"
-  int worker = 0;      ///< among the workers of this node
-  int workers = 1;
-};
-
 /// Serves until the coordinator says Leave, and returns the code it gave. A failure of this machine (no engine, a full
-/// disk) is told to the coordinator, and is the return value then. Throws Error if the coordinator is of another version.
+/// disk) is told to the coordinator, and is the return value then. Throws Error if the coordinator is of another
+/// version.
 [[nodiscard]] ExitCode run_worker(Transport& transport, const NodeShare& share);
 
 }  // namespace pantile

@@ -26,7 +26,8 @@ std::string refusal(const std::vector<std::string>& words) {
 }
 
 TEST(CommandLine, RunTakesItsOptionsInAnyOrder) {
-  const auto command = std::get<RunCommand>(parse({"run", "--set", "a=1", "job.yaml", "--ranks", "3", "--set", "b=2", "--fresh"}));
+  const auto command =
+      std::get<RunCommand>(parse({"run", "--set", "a=1", "job.yaml", "--ranks", "3", "--set", "b=2", "--fresh"}));
   EXPECT_EQ(command.job, "job.yaml");
   EXPECT_EQ(command.ranks, 3);
   EXPECT_EQ(command.sets, (std::vector<std::string>{"a=1", "b=2"}));

@@ -101,9 +101,7 @@ TEST(Fault, NamesAreStableAndOnlyBytesAreBadInput) {
   EXPECT_FALSE(is_bad_input(Fault::none));
 }
 
-TEST(Expect, EndsTheProcessWithThePlace) {
-  EXPECT_DEATH(expect(false, "one is two"), "base_test.cpp.*one is two");
-}
+TEST(Expect, EndsTheProcessWithThePlace) { EXPECT_DEATH(expect(false, "one is two"), "base_test.cpp.*one is two"); }
 
 }  // namespace
 }  // namespace pantile

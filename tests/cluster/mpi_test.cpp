@@ -46,7 +46,8 @@ void ring(Transport& transport) {
   const RankId next{(self + 1) % transport.size()};
   if (self == 0) {
     transport.send(next, number(1));
-    expect(number_in(wait_for_one(transport)) == static_cast<std::uint64_t>(transport.size()), "the ring counts all ranks");
+    expect(number_in(wait_for_one(transport)) == static_cast<std::uint64_t>(transport.size()),
+           "the ring counts all ranks");
   } else {
     const Envelope envelope = wait_for_one(transport);
     transport.send(next, number(number_in(envelope) + 1));

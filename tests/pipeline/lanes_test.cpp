@@ -20,7 +20,9 @@ class LanesTest : public ::testing::Test {
       : model_{read_file(std::filesystem::path{PANTILE_SAMPLE_MODELS} / "upscale2x.onnx")},
         facts_{analyse(model_, "upscale2x.onnx")},
         session_{engine(), slabs_, model_, "upscale2x.onnx"},
-        stage_{session_, facts_, {.color = ColorMode::rgb, .border = Border::replicate, .scaling = {{}, {}, {}}, .output_scale = 255}} {
+        stage_{session_,
+               facts_,
+               {.color = ColorMode::rgb, .border = Border::replicate, .scaling = {{}, {}, {}}, .output_scale = 255}} {
     Image image{{70, 90}, 3, Depth::u8};
     std::mt19937 dice{1};
     for (std::byte& sample : image.bytes()) {
@@ -56,9 +58,12 @@ class LanesTest : public ::testing::Test {
                     }};
       for (std::size_t i = 0; i < jobs; ++i) {
         made[i].pixels.resize(static_cast<std::size_t>(rect.area()) * 3);
-        running.add({.ticket = i, .item = item_,
+        running.add({.ticket = i,
+                     .item = item_,
                      .grid = TileGrid{item_->image.extent(), facts_.geometry, Border::replicate, rect, tile},
-                     .rect = rect, .pixels = made[i].pixels, .key = {}});
+                     .rect = rect,
+                     .pixels = made[i].pixels,
+                     .key = {}});
       }
       std::unique_lock lock{mutex};
       told.wait(lock, [&] { return done == jobs; });

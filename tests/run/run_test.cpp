@@ -19,8 +19,12 @@ TEST(LauncherNoise, HidesTheFramedTalkOfMpirunAndNothingOfTheRanks) {
 }
 
 TEST(Supervisor, StartsTheRanksOfThisVeryProgram) {
-  const auto line = mpirun_line({.rank_command = {"/opt/pantile", "run", "job.yaml"}, .ranks = 3, .job = "job.yaml",
-                                 .run_folder = "out", .shown_folder = "out", .quiet = false});
+  const auto line = mpirun_line({.rank_command = {"/opt/pantile", "run", "job.yaml"},
+                                 .ranks = 3,
+                                 .job = "job.yaml",
+                                 .run_folder = "out",
+                                 .shown_folder = "out",
+                                 .quiet = false});
   EXPECT_EQ(line.front(), "mpirun");
   const std::vector<std::string> end{line.end() - 3, line.end()};
   EXPECT_EQ(end, (std::vector<std::string>{"/opt/pantile", "run", "job.yaml"}));

@@ -1,0 +1,65 @@
+#include "run/device_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/byte_size.hpp"
+#include "device/cpu.hpp"
+#include "image/block_grid.hpp"
+#include "plan/footprint.hpp"
+#include "run/stage_setup.hpp"
+
+namespace pantile {
+
+DeviceBudget device_budget(const RunConfig& config, const NodeShare& share) {
+  const std::uint64_t node = config.devices.memory.budget(host_memory_limit().bytes);
+  const std::uint64_t cap = node / static_cast<std::uint64_t>(std::max(1, share.workers));
+  // The arena must hold the largest block, of four channels; beyond a few blocks more is of no use.
+  constexpr std::uint64_t largest_block = std::uint64_t{block_side_px} * block_side_px * 4;
+  return {.cap = cap,
+          .arena = std::clamp(cap / 8, largest_block, 256 * MiB),
+          .decoded = std::clamp(cap / 8, 4 * MiB, 256 * MiB),
+          .shard_buffers = 8 * MiB};
+}
+
+int lanes_for(const RunConfig& config, const NodeShare& share) {
+  const int cores = usable_cores();
+  const int own = cores / share.workers + (share.worker < cores % share.workers ? 1 : 0);
+  return config.devices.jobs_per_device.value_or(std::max(1, own));
+}
+
+TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
+                     std::span<const ExtentClass> extents, int lanes) {
+  std::vector<FootprintSample> samples;
+  for (const ProbeSample& probe : opened.probes) {
+    samples.push_back({probe.input, probe.peak_bytes});
+  }
+  if (samples.size() < 3) {
+    throw UsageError{
+        fmt::format("devices.memory.cap: of {}, {} are left for the model, which is too little even for its "
+                    "smallest tiles. Raise the cap.",
+                    format_byte_size(budget.cap), format_byte_size(opened.budget_bytes))};
+  }
+  std::vector<ExtentCount> items;
+  for (const ExtentClass& extent : extents) {
+    items.push_back({extent.extent, extent.count});
+  }
+  const Footprint footprint{samples};
+  const StageOptions options = stage_options(config.pipeline.front(), config.tiles, opened.facts);
+  const std::uint64_t pixels = std::min(budget.decoded, opened.budget_bytes / 4);
+  const TileDecision decision = plan_tiles({.facts = opened.facts,
+                                            .footprint = footprint,
+                                            .border = options.border,
+                                            .items = items,
+                                            .budget_bytes = opened.budget_bytes - pixels,
+                                            .lanes = lanes,
+                                            .size = config.tiles.size});
+  if (const auto* const plan = std::get_if<TilePlan>(&decision)) {
+    return *plan;
+  }
+  throw UsageError{fmt::format("devices.memory.cap: {} is too little: {}. Raise the cap.", format_byte_size(budget.cap),
+                               std::get<TileDoesNotFit>(decision).why)};
+}
+
+}  // namespace pantile

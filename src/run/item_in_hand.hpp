@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cluster/messages.hpp"
+
+namespace pantile {
+
+/// An item on its way through a worker: assigned, and not yet told to be computed, failed or given back.
+struct ItemInHand {
+  AssignedItem assigned;
+  std::vector<BlockKey> todo;  ///< in the order of work
+  std::size_t begun = 0;       ///< of todo, handed to the executor
+  std::size_t out = 0;         ///< handed to the executor, not answered
+  std::size_t stored = 0;      ///< appended to a shard
+  std::size_t lost = 0;        ///< failed, or done after another block had failed
+  std::optional<std::chrono::steady_clock::time_point> started;
+  std::optional<Failure> failure;
+
+  explicit ItemInHand(AssignedItem given) : assigned{std::move(given)} {
+    for (const BlockRange& range : assigned.blocks) {
+      for (std::uint32_t i = 0; i < range.count; ++i) {
+        todo.push_back({assigned.item, range.output, BlockId{index(range.first) + i}});
+      }
+    }
+  }
+
+  /// Every block that was asked for is in a shard.
+  [[nodiscard]] bool complete() const noexcept { return stored == todo.size(); }
+  /// A block of it is with the executor or the shard thread.
+  [[nodiscard]] bool under_way() const noexcept { return out > 0 || stored + lost < begun; }
+  /// What the executor holds for it: at most three bytes a pixel in the common case.
+  [[nodiscard]] std::uint64_t decoded_bytes() const noexcept {
+    return static_cast<std::uint64_t>(assigned.extent.area()) * 3;
+  }
+};
+
+}  // namespace pantile
