@@ -29,12 +29,24 @@ std::string shown(const std::filesystem::path& path) {
   return relative.native().size() < path.native().size() ? relative.string() : path.string();
 }
 
-Launch launch_of(const RunCommand& command, const RunConfig& config) {
+/// What follows `pantile run` to go on with this run: the job and its options, but for --fresh.
+std::string again(std::span<char* const> arguments) {
+  std::string text;
+  for (std::size_t i = 2; i < arguments.size(); ++i) {
+    const std::string_view word = arguments[i];
+    if (word != "--fresh") {
+      text += (text.empty() ? "" : " ") + std::string{word};
+    }
+  }
+  return text;
+}
+
+Launch launch_of(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {
   using Mode = ProgressDisplay::Mode;
   const bool supervised = std::getenv(supervised_variable) != nullptr;
   return {.config = config,
           .start = command.fresh ? Start::fresh : Start::resume,
-          .texts = {.job = command.job.string(), .run_folder = shown(config.output.dir.resolved)},
+          .texts = {.job = again(arguments), .run_folder = shown(config.output.dir.resolved)},
           .display = supervised      ? std::nullopt
                      : command.quiet ? std::optional{Mode::quiet}
                                      : std::optional{Mode::automatic}};
@@ -49,7 +61,7 @@ ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::sp
   }
   return supervise({.rank_command = std::move(rank_command),
                     .ranks = command.ranks,
-                    .job = command.job.string(),
+                    .job = again(arguments),
                     .run_folder = config.output.dir.resolved,
                     .shown_folder = shown(config.output.dir.resolved),
                     .quiet = command.quiet});
@@ -60,10 +72,10 @@ ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::sp
 ExitCode run(const RunCommand& command, std::span<char* const> arguments) {
   const RunConfig config = load_config(command.job, sets_of(command));
   if (mpi::launched_as_rank()) {
-    return run_as_rank(launch_of(command, config));
+    return run_as_rank(launch_of(command, config, arguments));
   }
   if (command.ranks == 1) {
-    return run_in_process(launch_of(command, config));
+    return run_in_process(launch_of(command, config, arguments));
   }
   return start_ranks(command, config, arguments);
 }

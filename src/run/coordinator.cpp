@@ -127,8 +127,7 @@ class Coordinator {
   }
 
   void on(RankId from, Ready& ready) {
-    log::info("{}: {} lane{}, tiles of {}: {}", ready.device, ready.lanes, ready.lanes == 1 ? "" : "s",
-              to_string(ready.tile), ready.why);
+    log::info("{}: {}", ready.device, ready.why);
     const int lanes = ready.lanes;
     ranks_[from].ready = std::move(ready);
     live_.state = live_.state == RunState::starting ? RunState::running : live_.state;

@@ -13,8 +13,9 @@ bool LauncherNoise::hides(std::string_view line) {
     return true;
   }
   // "[host:123] 2 more processes have sent help message …" and its kin come without a frame.
-  return framed_ || (line.starts_with('[') &&
-                     (line.find("help message") != line.npos || line.find("orte_base_help_aggregate") != line.npos));
+  return framed_ || line.starts_with("mpirun: Forwarding signal") ||
+         (line.starts_with('[') &&
+          (line.find("help message") != line.npos || line.find("orte_base_help_aggregate") != line.npos));
 }
 
 }  // namespace pantile

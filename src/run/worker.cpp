@@ -358,14 +358,12 @@ class Worker {
   NodeShare share_;
   std::optional<ExitCode> leave_;
   bool stop_told_ = false;
-
   Welcome welcome_;
   RunConfig config_;
   ModelFacts facts_;
   std::string device_class_;
   Extent tile_;
   int lanes_ = 1;
-
   DeviceBudget budget_;
   std::optional<RankLog> log_;
   std::int64_t log_start_us_ = 0;
@@ -374,7 +372,6 @@ class Worker {
   LinkPair link_ = linked_threads();
   std::optional<ShardThread> shards_;
   std::jthread executor_;
-
   std::unordered_map<ItemId, ItemInHand> items_;
   std::deque<ItemId> waiting_;  ///< with blocks that are not begun, in the order of their units
   std::unordered_map<std::uint64_t, Ticket> tickets_;

@@ -312,6 +312,14 @@ TEST(Scheduler, AHungItemIsStartedElsewhereAndTheFirstCommitWins) {
   EXPECT_THAT(desk.all<SealVerdict>().at(0).wanted, ElementsAre(true, false));
 }
 
+TEST(Scheduler, ARankThatIsHeardAgainGetsItsTimeAnew) {
+  Desk desk{items_of({100, 90}), {.hang_min_s = 10, .expected_ranks = 2}};
+  desk.hear(RankJoined{.rank = r1, .px_per_s = 100}).hear(RankJoined{.rank = r2, .px_per_s = 100}).hear(Tick{}, 11);
+  ASSERT_TRUE(desk.scheduler.ranks().at(0).hangs);
+  desk.hear(SealReady{r1, ShardId{9}}, 12).hear(Tick{}, 13);
+  EXPECT_FALSE(desk.scheduler.ranks().at(0).hangs);
+}
+
 TEST(Scheduler, AFailureOfACopyTellsNothingOnceAnotherWasCommitted) {
   Desk desk{items_of({100, 90}), {.hang_min_s = 10, .expected_ranks = 2}};
   desk.hear(RankJoined{.rank = r1, .px_per_s = 100}).hear(RankJoined{.rank = r2, .px_per_s = 100});
@@ -379,6 +387,22 @@ TEST(Scheduler, EndsWhenEveryRankIsLost) {
   desk.hear(RankJoined{.rank = r1}).hear(RankLost{r1});
   ASSERT_THAT(desk.all<Finished>(), SizeIs(1));
   EXPECT_EQ(desk.all<Finished>()[0].outcome, Outcome::out_of_ranks);
+}
+
+TEST(Scheduler, WaitsForTheJournalEvenWhenEveryRankIsLost) {
+  Desk desk{items_of({20, 10})};
+  desk.hear(RankJoined{.rank = r1}).hear(ItemComputed{r1, ItemId{0}, 1}, 1);
+  desk.hear(SealAsked{r1, ShardId{1}, {row(0)}}).hear(SealReady{r1, ShardId{1}});
+  EXPECT_THAT(desk.hear(RankLost{r1}).all<Finished>(), IsEmpty());
+  EXPECT_THAT(desk.hear(SealCommitted{r1, ShardId{1}}).all<Finished>(), SizeIs(1));
+  EXPECT_EQ(desk.state(0), ItemState::committed);
+}
+
+TEST(Scheduler, RowsOfAQuarantinedItemAreNotWanted) {
+  Desk desk{items_of({20, 10})};
+  desk.hear(RankJoined{.rank = r1}).hear(ItemFailed{r1, ItemId{0}, Fault::corrupt, ""});
+  desk.hear(SealAsked{r1, ShardId{1}, {row(0), row(1)}});
+  EXPECT_THAT(desk.all<SealVerdict>().at(0).wanted, ElementsAre(false, true));
 }
 
 TEST(Scheduler, TooManyInQuarantineStopTheRun) {

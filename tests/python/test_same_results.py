@@ -45,7 +45,7 @@ def test_digest_is_equal_under_an_mpirun_of_ones_own(tmp_path: Path) -> None:
 
 def tile_of(done) -> str:  # noqa: ANN001 (a CompletedProcess)
     """The tile that the log of a run names."""
-    return done.stderr.split("tiles of ")[1].split(":")[0]
+    return done.stderr.split("tiles of ")[1].split(" px")[0]
 
 
 def test_a_cap_decides_the_tile_and_not_the_result(tmp_path: Path) -> None:

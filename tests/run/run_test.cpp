@@ -15,6 +15,7 @@ TEST(LauncherNoise, HidesTheFramedTalkOfMpirunAndNothingOfTheRanks) {
   EXPECT_TRUE(noise.hides(frame));
   EXPECT_FALSE(noise.hides("warning: a.png is in quarantine"));
   EXPECT_TRUE(noise.hides("[vm:77] 2 more processes have sent help message help-x.txt / y"));
+  EXPECT_TRUE(noise.hides("mpirun: Forwarding signal 12 to job"));
   EXPECT_FALSE(noise.hides("--- short dashes"));
 }
 
