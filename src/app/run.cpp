@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "app/commands.hpp"
+#include "base/log.hpp"
 #include "cluster/mpi.hpp"
 #include "config/config.hpp"
 #include "config/diagnostics.hpp"
@@ -42,14 +43,11 @@ std::string again(std::span<char* const> arguments) {
 }
 
 Launch launch_of(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {
-  using Mode = ProgressDisplay::Mode;
   const bool supervised = std::getenv(supervised_variable) != nullptr;
   return {.config = config,
           .start = command.fresh ? Start::fresh : Start::resume,
           .texts = {.job = again(arguments), .run_folder = shown(config.output.dir.resolved)},
-          .display = supervised      ? std::nullopt
-                     : command.quiet ? std::optional{Mode::quiet}
-                                     : std::optional{Mode::automatic}};
+          .shows_progress = !supervised && !command.quiet};
 }
 
 ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {
@@ -71,6 +69,9 @@ ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::sp
 
 ExitCode run(const RunCommand& command, std::span<char* const> arguments) {
   const RunConfig config = load_config(command.job, sets_of(command));
+  if (command.quiet) {
+    log::set_level(log::Level::warn);
+  }
   if (mpi::launched_as_rank()) {
     return run_as_rank(launch_of(command, config, arguments));
   }

@@ -64,8 +64,8 @@ class ProgressLog {
 /// safe.
 class ProgressDisplay {
  public:
-  enum class Mode { automatic, terminal, log, quiet };
-  /// `automatic`: terminal if stderr is one and TERM is not "dumb", else log. `quiet` shows log lines only.
+  enum class Mode { automatic, terminal, log };
+  /// `automatic`: terminal if stderr is one and TERM is not "dumb", else log.
   explicit ProgressDisplay(ProgressTexts texts, Mode mode = Mode::automatic);
   /// Clears the block and gives stderr back.
   ~ProgressDisplay();

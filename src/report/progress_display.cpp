@@ -148,9 +148,7 @@ ProgressDisplay::ProgressDisplay(ProgressTexts texts, Mode mode)
   const std::scoped_lock lock{display_mutex};
   expect(active == nullptr, "there is one progress display at a time");
   active = shell_.get();
-  if (shell_->mode != Mode::quiet) {
-    log::set_sink(&to_display);
-  }
+  log::set_sink(&to_display);
 }
 
 ProgressDisplay::~ProgressDisplay() {

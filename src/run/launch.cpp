@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <thread>
 
 #include "base/log.hpp"
@@ -17,8 +18,8 @@ namespace {
 /// Leads a prepared job and shows it, unless a supervisor does that from live.json.
 ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
   std::optional<ProgressDisplay> display;
-  if (launch.display) {
-    display.emplace(launch.texts, *launch.display);
+  if (launch.shows_progress) {
+    display.emplace(launch.texts);
   }
   const Conclusion conclusion = coordinate(job, transport, [&](const LiveState& live) {
     if (display) {

@@ -1,8 +1,6 @@
 #pragma once
 // How a run gets its ranks: within this process, or as the rank of an MPI world that somebody started.
 
-#include <optional>
-
 #include "base/error.hpp"
 #include "config/config.hpp"
 #include "report/progress.hpp"
@@ -14,7 +12,7 @@ struct Launch {
   RunConfig config;
   Start start = Start::resume;
   ProgressTexts texts;
-  std::optional<ProgressDisplay::Mode> display;  ///< unset: somebody else shows the progress
+  bool shows_progress = true;  ///< false: nobody does, or a supervisor
 };
 
 /// Coordinator and one worker as threads of this process, joined by queues. Throws Error if the job cannot start or the

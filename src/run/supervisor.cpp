@@ -108,15 +108,17 @@ std::optional<LiveState> live_since(const RunLayout& layout, WallTime since) {
 }
 
 /// Waits for the launcher, passing on messages, progress and signals meanwhile. Returns its wait status.
-int watch(const Child& child, const RunLayout& layout, WallTime since, ProgressDisplay& display) {
+int watch(const Child& child, const RunLayout& layout, WallTime since, std::optional<ProgressDisplay>& display) {
   Relay relay{child.errors.get()};
   int passed = 0;
   for (;;) {
     pollfd ready{child.errors.get(), POLLIN, 0};
     ::poll(&ready, 1, 100);
     relay.pass_on();
-    if (const std::optional<LiveState> live = live_since(layout, since)) {
-      display.update(*live);
+    if (display) {
+      if (const std::optional<LiveState> live = live_since(layout, since)) {
+        display->update(*live);
+      }
     }
     const int signals = stop_signals();
     if (signals > passed) {
@@ -191,12 +193,14 @@ ExitCode supervise(const Supervision& supervision) {
   const RunLayout layout{supervision.run_folder};
   const WallTime since = std::chrono::system_clock::now();
   const Child child = start(line);
-  ProgressDisplay display{{supervision.job, supervision.shown_folder},
-                          supervision.quiet ? ProgressDisplay::Mode::quiet : ProgressDisplay::Mode::automatic};
+  std::optional<ProgressDisplay> display;
+  if (!supervision.quiet) {
+    display.emplace(ProgressTexts{supervision.job, supervision.shown_folder});
+  }
   const int status = watch(child, layout, since, display);
   const ExitCode code = verdict(status, layout);
-  if (const std::optional<LiveState> live = live_since(layout, since)) {
-    display.finish(*live, code);
+  if (const std::optional<LiveState> live = live_since(layout, since); live && display) {
+    display->finish(*live, code);
   }
   return code;
 }

@@ -115,3 +115,17 @@ def test_all_real_images_once_with_three_ranks(tmp_path: Path, name: str) -> Non
     assert done.returncode == 0, done.stderr
     report = verified(tmp_path / "out")
     assert (report["items"], report["done"]) == (38, 38)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", REAL)
+def test_ten_real_images_give_one_digest_in_every_way(tmp_path: Path, name: str) -> None:
+    needs_test_data()
+    inputs, model = [TEST_DATA / "images" / "photo"], TEST_DATA / "models" / f"{name}.onnx"
+    job = Job(tmp_path, model=model, inputs=inputs, include=TEN, image=REAL[name][0]).write()
+    sets = [[]] + [["--ranks", n] for n in ("2", "3", "5")]
+    sets += [["--set", f"tiles.size={px}"] for px in (64, 96, 256)]
+    sets += [["--set", "tiles.size=512", "--set", "devices.memory.cap=170MiB"]]
+    digests = ways(job, tmp_path, sets)
+    run(job, tmp_path / "own", launcher=(*MPIRUN, "4"))
+    assert digests == {digest(tmp_path / "own")}
