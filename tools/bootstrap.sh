@@ -245,6 +245,7 @@ run_tests() {
 
 test_command() {
   export PANTILE_TEST_DATA=${PANTILE_TEST_DATA:-$root/../shared/data}
+  export PANTILE_PYTHON=$root/$venv/bin/python
   results=()
   local preset
   for preset in "${suites[@]}"; do

@@ -11,6 +11,7 @@
 #include "run/coordinator.hpp"
 #include "run/signals.hpp"
 #include "run/worker.hpp"
+#include "store/hdf5.hpp"
 
 namespace pantile {
 namespace {
@@ -59,6 +60,7 @@ ExitCode coordinate_world(Transport& transport, const Launch& launch) {
 
 ExitCode run_in_process(const Launch& launch) {
   watch_stop_signals(true);
+  hdf5::initialise();  // It sets environment variables: before any thread reads them.
   Job job = prepare_job(launch.config, launch.start);
   const auto ends = in_process_ends(2);
   std::jthread worker;
@@ -70,6 +72,7 @@ ExitCode run_in_process(const Launch& launch) {
 }
 
 ExitCode run_as_rank(const Launch& launch) {
+  hdf5::initialise();
   mpi::Environment environment;
   if (environment.size() == 1) {
     return run_in_process(launch);

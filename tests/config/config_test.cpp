@@ -238,7 +238,8 @@ TEST(Config, SaysWhichFileCannotBeRead) {
 }
 
 TEST(Config, LoadsFilesFromAnywhere) {
-  const std::filesystem::path folder = std::filesystem::path{testing::TempDir()} / "pantile-config-test";
+  const std::filesystem::path folder =
+      std::filesystem::path{testing::TempDir()} / ("pantile-config-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   std::ofstream{folder / "nice.yaml"} << "\xEF\xBB\xBF" << minimal_job;
   const RunConfig config = load_config(folder / "nice.yaml");

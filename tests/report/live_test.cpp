@@ -90,7 +90,8 @@ TEST(Live, ADeadRunReadsAsInterrupted) {
 }
 
 TEST(Live, FilesAreReplacedAndMayBeAbsent) {
-  const std::filesystem::path folder = std::filesystem::path{testing::TempDir()} / "pantile-live-test";
+  const std::filesystem::path folder =
+      std::filesystem::path{testing::TempDir()} / ("pantile-live-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   EXPECT_FALSE(read_live(folder / "live.json").has_value());
   LiveState state = busy_state();

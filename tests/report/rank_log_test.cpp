@@ -30,7 +30,8 @@ class RankLogTest : public testing::Test {
     return all;
   }
 
-  std::filesystem::path folder_ = std::filesystem::path{testing::TempDir()} / "pantile-rank-log-test";
+  std::filesystem::path folder_ =
+      std::filesystem::path{testing::TempDir()} / ("pantile-rank-log-" + std::to_string(::getpid()));
 };
 
 TEST_F(RankLogTest, HoldsWhoSpansAndEventsOneObjectALine) {
