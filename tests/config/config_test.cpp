@@ -1,6 +1,7 @@
 #include "config/config.hpp"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,7 @@
 #include "report/rank_log.hpp"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
