@@ -120,7 +120,6 @@ class Scheduler {
   // Dispatch (scheduler_dispatch.cpp).
   [[nodiscard]] bool is_gathered() const;
   void dispatch();
-  void break_stalemate();
   void give_up_unfit();
   [[nodiscard]] bool assign(Rank& rank, std::optional<ItemIndex> first);
   [[nodiscard]] bool fits(const Rank& rank, ItemIndex at) const;

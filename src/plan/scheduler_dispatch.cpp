@@ -1,4 +1,4 @@
-// Which rank gets which item: the one rule, and the two ways out where the rule finds nobody.
+// Which rank gets which item: the one rule, and what becomes of items that fit nowhere.
 
 #include <algorithm>
 #include <cmath>
@@ -33,9 +33,6 @@ void Scheduler::dispatch() {
         outlook.forget();
       }
     }
-  }
-  if (dispatches()) {
-    break_stalemate();
   }
   if (dispatches()) {
     give_up_unfit();
@@ -128,24 +125,6 @@ bool Scheduler::assign(Rank& rank, std::optional<ItemIndex> first) {
   ranks_.queue_changed(rank);
   commands_.push_back(std::move(command));
   return true;
-}
-
-/// Nobody works, and still nobody took anything: each rank left it to another one. The fastest that can takes it, so
-/// that no item waits for ever. The rule alone gets here only when many items are to be avoided.
-void Scheduler::break_stalemate() {
-  Rank* fastest = nullptr;
-  for (auto& [id, rank] : ranks_.all()) {
-    if (!rank.hangs && !rank.queue.empty()) {
-      return;
-    }
-    const bool can_take = !rank.hangs && waiting_.largest(rank.largest_px);
-    if (can_take && (fastest == nullptr || rank.speed.px_per_s() > fastest->speed.px_per_s())) {
-      fastest = &rank;
-    }
-  }
-  if (fastest != nullptr) {
-    expect(assign(*fastest, waiting_.largest(fastest->largest_px)), "a rank that can take an item takes it");
-  }
 }
 
 /// What is too large for every rank fails, once all are there and nothing else is left to do.

@@ -28,8 +28,9 @@ using Clock = std::chrono::steady_clock;
 /// How many extents the tile planner is shown.
 constexpr std::size_t max_extent_classes = 64;
 
-SchedulerSettings scheduler_settings(const RunConfig& config) {
+SchedulerSettings scheduler_settings(const RunConfig& config, int workers) {
   SchedulerSettings settings;
+  settings.expected_ranks = static_cast<std::uint32_t>(workers);
   settings.retries = static_cast<std::uint32_t>(config.on_error.retries);
   return settings;
 }
@@ -37,7 +38,10 @@ SchedulerSettings scheduler_settings(const RunConfig& config) {
 class Coordinator {
  public:
   Coordinator(Job& job, Transport& transport, const LiveSink& show)
-      : job_{job}, transport_{transport}, show_{show}, scheduler_{job.work, scheduler_settings(job.config)} {
+      : job_{job},
+        transport_{transport},
+        show_{show},
+        scheduler_{job.work, scheduler_settings(job.config, transport.size() - 1)} {
     live_.state = RunState::starting;
     live_.run = job.config.name;
     live_.items = job.catalog.size();

@@ -125,6 +125,11 @@ std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
            static_cast<double>(b.extent.area()) * static_cast<double>(b.count);
   };
   std::stable_sort(classes.begin(), classes.end(), by_pixels);
+  const auto by_area = [](const ExtentClass& a, const ExtentClass& b) { return a.extent.area() < b.extent.area(); };
+  const auto largest = std::max_element(classes.begin(), classes.end(), by_area);
+  if (largest != classes.end() && largest - classes.begin() >= static_cast<std::ptrdiff_t>(limit)) {
+    classes[limit - 1] = *largest;
+  }
   classes.resize(std::min(classes.size(), limit));
   return classes;
 }

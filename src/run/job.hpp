@@ -37,7 +37,8 @@ struct Job {
 
   /// Extent of the output of an item that can be read.
   [[nodiscard]] Extent output_extent(ItemId item) const;
-  /// The commonest extents of the items still to do, at most `limit`.
+  /// The extents with most pixels among the items still to do, at most `limit` (≥ 1); the largest is always one of
+  /// them.
   [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;
 };
 

@@ -148,6 +148,12 @@ TEST(Scheduler, GivesARankOnlyWhatItsMemoryHoldsAndQuarantinesWhatFitsNowhere) {
   EXPECT_EQ(desk.all<Quarantine>()[0].fault, Fault::does_not_fit);
 }
 
+TEST(Scheduler, NothingIsTooLargeBeforeAllRanksHaveJoined) {
+  Desk desk{items_of({5000}), {.expected_ranks = 2, .gather_s = 0}};
+  EXPECT_THAT(desk.hear(RankJoined{.rank = r1, .largest_px = 100}).all<Quarantine>(), IsEmpty());
+  EXPECT_THAT(desk.hear(RankJoined{.rank = r2, .largest_px = 100}).all<Quarantine>(), SizeIs(1));
+}
+
 TEST(Scheduler, BadInputIsQuarantinedAtOnceWithOneRecord) {
   Desk desk{items_of({10, 20})};
   desk.hear(RankJoined{.rank = r1}).hear(ItemFailed{r1, ItemId{1}, Fault::truncated, "ends early"});

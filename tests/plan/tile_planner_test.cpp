@@ -171,7 +171,7 @@ TEST(TilePlanner, EveryTileOfEveryPlanFitsAndIsLargeEnough) {
     facts.geometry.min_tile_px = 1 + static_cast<int>(random() % 80);
     std::vector<ExtentCount> items;
     for (std::uint64_t i = 0; i <= random() % 3; ++i) {
-      items.push_back({{1 + static_cast<int>(random() % 3000), 1 + static_cast<int>(random() % 3000)}, 1});
+      items.push_back({{1 + static_cast<int>(random() % 8000), 1 + static_cast<int>(random() % 3000)}, 1});
     }
     TileRequest request{.facts = facts,
                         .footprint = footprint,
@@ -190,6 +190,12 @@ TEST(TilePlanner, EveryTileOfEveryPlanFitsAndIsLargeEnough) {
     EXPECT_LE(plan.predicted_bytes, request.budget_bytes);
     EXPECT_GE(plan.lanes, 1);
     EXPECT_LE(plan.lanes, request.lanes);
+    Extent largest;
+    for (const auto& item : items) {
+      largest = {std::max(largest.height, item.extent.height), std::max(largest.width, item.extent.width)};
+    }
+    EXPECT_GE(plan.core.height, std::min(facts.geometry.min_tile_px, largest.height));
+    EXPECT_GE(plan.core.width, std::min(facts.geometry.min_tile_px, largest.width));
     for (const auto& item : items) {
       const Extent output = output_extent(facts.geometry, request.border, item.extent);
       if (output.empty()) {
