@@ -46,7 +46,7 @@ TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const 
     items.push_back({extent.extent, extent.count});
   }
   const Footprint footprint{samples};
-  const StageOptions options = stage_options(config.pipeline.front(), config.tiles, opened.facts);
+  const StageOptions options = stage_options(config.pipeline.front(), opened.facts);
   const std::uint64_t pixels = std::min(budget.decoded, opened.budget_bytes / 4);
   const TileDecision decision = plan_tiles({.facts = opened.facts,
                                             .footprint = footprint,

@@ -112,7 +112,7 @@ class Executor {
     Meter& meter = device_->meter;
     meter.set_cap(budget(open, meter));
     device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written);
-    device_->stage.emplace(*device_->session, facts, stage_options(stage, config.tiles, facts));
+    device_->stage.emplace(*device_->session, facts, stage_options(stage, facts));
     meter.set_cap(budget(open, meter));
     const std::vector<ProbeSample> probes = probe_footprint(*device_->session);
     device_->slabs.trim_idle();

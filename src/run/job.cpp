@@ -138,7 +138,7 @@ Job prepare_job(const RunConfig& config, Start start) {
   const StageConfig& stage = config.pipeline.front();
   const ModelFile model = read_model(stage);
   const ModelFacts facts = analyse(model.bytes, stage.model.written);
-  const StageOptions options = stage_options(stage, config.tiles, facts);
+  const StageOptions options = stage_options(stage, facts);
   // Inputs are looked at before the folder is made: a mistyped path must not leave an empty run behind.
   const RunLayout layout{config.output.dir.resolved};
   std::optional<Catalog> listed;

@@ -56,16 +56,11 @@ ModelFile read_model(const StageConfig& stage) {
   }
 }
 
-StageOptions stage_options(const StageConfig& stage, const TilesConfig& tiles, const ModelFacts& facts) {
-  if (!facts.local && tiles.size.kind != TileSize::Kind::whole) {
-    throw UsageError{
-        fmt::format("pipeline.{}.model: {} cannot be cut into tiles: {}. Set tiles.size: whole, so that each "
-                    "image goes through in one piece.",
-                    stage.id, stage.model.written, facts.why_not_local)};
-  }
+StageOptions stage_options(const StageConfig& stage, const ModelFacts& facts) {
   if (!facts.local) {
-    throw UsageError{fmt::format("pipeline.{}.model: {} is not a local model: {}. This version runs local models only.",
-                                 stage.id, stage.model.written, facts.why_not_local)};
+    throw UsageError{
+        fmt::format("pipeline.{}.model: {} cannot be cut into tiles: {}. This version runs local models only.",
+                    stage.id, stage.model.written, facts.why_not_local)};
   }
   if (facts.input_channels != stage.image.channels()) {
     throw UsageError{

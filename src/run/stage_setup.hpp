@@ -20,7 +20,7 @@ struct ModelFile {
 [[nodiscard]] ModelFile read_model(const StageConfig& stage);
 
 /// How pixels enter and leave the model. Throws UsageError, in words, if the config asks for what the model is not:
-/// another number of channels, a border for a model that pads itself, tiles of a model that is not local.
-[[nodiscard]] StageOptions stage_options(const StageConfig& stage, const TilesConfig& tiles, const ModelFacts& facts);
+/// another number of channels, a border for a model that pads itself; or if the model is not local.
+[[nodiscard]] StageOptions stage_options(const StageConfig& stage, const ModelFacts& facts);
 
 }  // namespace pantile
