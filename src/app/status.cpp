@@ -24,6 +24,7 @@ LiveState state_of(const RunLayout& layout) {
   live.quarantined = journal.quarantine().size();
   if (!is_active(live.state)) {
     live.running = 0;
+    live.computed = 0;
     live.state = journal.end_digest() ? RunState::done : live.state;
   }
   return live;
@@ -37,8 +38,8 @@ ExitCode status(const StatusCommand& command) {
     fmt::print("{}\n", to_json(live));
     return ExitCode::done;
   }
-  Table table{{"state", "items", "done", "quarantined", "running", "eta_s"}};
-  table.add({std::string{name(live.state)}, live.items, live.done, live.quarantined, live.running,
+  Table table{{"state", "items", "done", "quarantined", "computed", "running", "eta_s"}};
+  table.add({std::string{name(live.state)}, live.items, live.done, live.quarantined, live.computed, live.running,
              is_active(live.state) && live.eta_s ? Cell{*live.eta_s} : Cell{}});
   fmt::print("{}", table.text(command.format));
   if (command.format == TableFormat::table && is_active(live.state)) {

@@ -104,6 +104,7 @@ LiveState parse_state(const Json& json) {
   state.done = json.value("done", state.done);
   state.quarantined = json.value("quarantined", state.quarantined);
   state.running = json.value("running", state.running);
+  state.computed = json.value("computed", state.computed);
   if (json.contains("eta_s") && json["eta_s"].is_number()) {
     state.eta_s = json["eta_s"].get<double>();
   }
@@ -154,6 +155,7 @@ std::string to_json(const LiveState& state) {
             {"done", state.done},
             {"quarantined", state.quarantined},
             {"running", state.running},
+            {"computed", state.computed},
             {"eta_s", state.eta_s ? Json(*state.eta_s) : Json()},
             {"pixels", state.pixels},
             {"pixels_done", state.pixels_done},
@@ -205,6 +207,7 @@ LiveState judged(LiveState state, WallTime now, std::string_view this_host, bool
   if (is_active(state.state) && now - state.updated > stale_after && state.host == this_host && !pid_is_alive) {
     state.state = RunState::interrupted;
     state.running = 0;
+    state.computed = 0;
     state.eta_s.reset();
   }
   return state;

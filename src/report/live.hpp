@@ -50,6 +50,7 @@ struct LiveState {
   std::uint64_t done = 0;
   std::uint64_t quarantined = 0;
   std::uint64_t running = 0;
+  std::uint64_t computed = 0;       ///< all blocks are made, the shard that has them is not committed yet
   std::uint64_t pixels = 0;         ///< input pixels of all items that can be read: the predicted cost
   std::uint64_t pixels_done = 0;    ///< of settled items and blocks, this epoch's and those before
   std::uint64_t pixels_before = 0;  ///< of pixels_done, what earlier epochs did

@@ -44,9 +44,13 @@ std::string title(const LiveState& state, WallTime now, std::size_t width, Chars
 
 std::string items(const LiveState& state, Charset charset) {
   const char* const dot = charset == Charset::utf8 ? "·" : "-";
-  const std::uint64_t known = state.done + state.running + state.quarantined;
-  std::string text = fmt::format("  items  {} done {} {} running {} {} waiting", state.done, dot, state.running, dot,
-                                 state.items > known ? state.items - known : 0);
+  const std::uint64_t known = state.done + state.computed + state.running + state.quarantined;
+  std::string text = fmt::format("  items  {} done", state.done);
+  if (state.computed > 0) {
+    text += fmt::format(" {} {} computed, not saved yet", dot, state.computed);
+  }
+  text += fmt::format(" {} {} running {} {} waiting", dot, state.running, dot,
+                      state.items > known ? state.items - known : 0);
   if (state.quarantined > 0) {
     text += fmt::format(" {} {} quarantined", dot, state.quarantined);
   }

@@ -269,6 +269,7 @@ class Coordinator {
     live_.done = job_.state.done_items();
     live_.quarantined = job_.state.quarantine().size();
     live_.running = progress.count(ItemState::running);
+    live_.computed = progress.count(ItemState::computed) + progress.count(ItemState::sealing);
     live_.pixels_done = live_.pixels - std::min(live_.pixels, progress.px_left);
     rate_.add(Clock::now(), live_.pixels_done);
     live_.pixels_per_s = rate_.pixels_per_s();

@@ -23,6 +23,7 @@ TEST(Live, KeysOfTheContractAreThere) {
   EXPECT_EQ(json.at("done"), 655);
   EXPECT_EQ(json.at("quarantined"), 1);
   EXPECT_EQ(json.at("running"), 24);
+  EXPECT_EQ(json.at("computed"), 40);
   EXPECT_EQ(json.at("eta_s"), 105);
   const auto& device = json.at("devices").at(0);
   EXPECT_EQ(device.at("name"), "node1:cpu0");
@@ -81,6 +82,7 @@ TEST(Live, ADeadRunReadsAsInterrupted) {
   const WallTime late = state.updated + 11s;
   EXPECT_EQ(judged(state, late, "node1", false).state, RunState::interrupted);
   EXPECT_EQ(judged(state, late, "node1", false).running, 0U);
+  EXPECT_EQ(judged(state, late, "node1", false).computed, 0U);
   EXPECT_EQ(judged(state, late, "node1", true), state) << "it lives, and is only slow";
   EXPECT_EQ(judged(state, late, "login", false), state) << "a pid of another host says nothing";
   EXPECT_EQ(judged(state, state.updated + 9s, "node1", false), state) << "it may just have ended; the last word counts";

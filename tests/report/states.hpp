@@ -16,6 +16,7 @@ inline LiveState busy_state() {
   state.done = 655;
   state.quarantined = 1;
   state.running = 24;
+  state.computed = 40;
   state.eta_s = 105;
   state.pixels = 38'400'000'000;
   state.pixels_done = 20'736'000'000;
