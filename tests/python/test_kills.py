@@ -33,8 +33,25 @@ def ranks_of(output: Path) -> dict[int, int]:
     return found
 
 
-def kill_at_random(job: Path, output: Path, dice: random.Random) -> bool:
-    """Starts or resumes the run and kills something. True if the kill came before the end."""
+def what_it_does(output: Path) -> str:
+    """Name, state, seconds of CPU, and where in the kernel each thread of the run's processes waits: a hang or a starved machine?"""
+    lines = [f"load {os.getloadavg()}"]
+    for process in Path("/proc").iterdir():
+        try:
+            if not process.name.isdigit() or str(output).encode() not in (process / "cmdline").read_bytes():
+                continue
+            for thread in (process / "task").iterdir():
+                name, state = (thread / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+                fields = state.split()
+                cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                lines.append(f"{process.name}/{thread.name} {name} {fields[0]} {cpu_s:.2f} s {(thread / 'wchan').read_text()}")
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+def kill_at_random(job: Path, output: Path, dice: random.Random, within_s: float) -> bool:
+    """Starts or resumes the run and kills something in its first `within_s` seconds. True if the kill came before the end."""
     process = subprocess.Popen(
         [str(BINARY), "run", str(job), "--output", str(output), "--ranks", str(RANKS)],
         env=environment(),
@@ -42,12 +59,13 @@ def kill_at_random(job: Path, output: Path, dice: random.Random) -> bool:
         stderr=subprocess.DEVNULL,
     )
     target = dice.choice(["worker", "worker", "coordinator", "all", "supervisor and all"])
-    deadline = time.monotonic() + dice.uniform(0.1, 5.0)
+    deadline = time.monotonic() + dice.uniform(0.05, within_s)
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     ranks = ranks_of(output)
+    chosen = dice.randrange(1, RANKS)
     victims = {
-        "worker": [pid for rank, pid in ranks.items() if rank == dice.randrange(1, RANKS)],
+        "worker": [pid for rank, pid in ranks.items() if rank == chosen],
         "coordinator": [pid for rank, pid in ranks.items() if rank == 0],
         "all": list(ranks.values()),
         "supervisor and all": [*ranks.values(), process.pid],
@@ -57,7 +75,10 @@ def kill_at_random(job: Path, output: Path, dice: random.Random) -> bool:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    process.wait(timeout=120)
+    try:
+        process.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"after kill -9 of {target} {victims} the run did not end within 120 s:\n{what_it_does(output)}")
     wait_for_end(output)
     return process.returncode not in (0, 3)
 
@@ -74,13 +95,15 @@ def survives(tmp_path: Path, kills: int, seed: int) -> None:
     """`kills` kills over as many runs as they take; each run ends with the digest of an undisturbed one."""
     dice = random.Random(seed)
     job = Job(tmp_path, inputs=[PAGES, PAGES], keys=["tiles: {size: 128}"]).write()
-    run(job, tmp_path / "undisturbed")
+    started = time.monotonic()
+    run(job, tmp_path / "undisturbed", "--ranks", RANKS)
+    whole_s = time.monotonic() - started
     expected = verified(tmp_path / "undisturbed")
     done = runs = 0
     while done < kills:
         output = tmp_path / f"killed{runs}"
         runs += 1
-        while done < kills and kill_at_random(job, output, dice):
+        while done < kills and kill_at_random(job, output, dice, whole_s):
             done += 1
         run(job, output, "--ranks", dice.choice([1, 2, 3]))
         assert verified(output) == expected, f"seed {seed}, run {runs}, after {done} kills"
