@@ -125,7 +125,12 @@ def test_ten_real_images_give_one_digest_in_every_way(tmp_path: Path, name: str)
     job = Job(tmp_path, model=model, inputs=inputs, include=TEN, image=REAL[name][0]).write()
     sets = [[]] + [["--ranks", n] for n in ("2", "3", "5")]
     sets += [["--set", f"tiles.size={px}"] for px in (64, 96, 256)]
-    sets += [["--set", "tiles.size=512", "--set", "devices.memory.cap=170MiB"]]
     digests = ways(job, tmp_path, sets)
+    tiles = set()
+    for cap in ("120MiB", "250MiB"):
+        done = run(job, tmp_path / "capped", "--fresh", "--set", "tiles.size=512", "--set", f"devices.memory.cap={cap}")
+        tiles.add(tile_of(done))
+        digests.add(digest(tmp_path / "capped"))
+    assert len(tiles) == 2, f"each cap forces its own tile: {tiles}"
     run(job, tmp_path / "own", launcher=(*MPIRUN, "4"))
     assert digests == {digest(tmp_path / "own")}
