@@ -4,21 +4,10 @@
 
 #include <cmath>
 
+#include "ranks_at_work.hpp"
+
 namespace pantile {
 namespace {
-
-Rank& joined(RankPool& pool, int id, double px_per_s) {
-  auto& rank = pool.join(RankId{id});
-  pool.learn(rank, static_cast<std::uint64_t>(px_per_s * 100), 100);
-  pool.standing_changed(rank);
-  return rank;
-}
-
-void give(RankPool& pool, Rank& rank, std::uint32_t item, std::uint64_t px, double now_s) {
-  const Rank::Assigned assigned{.item = item, .px = px};
-  rank.assign({&assigned, 1}, now_s);
-  pool.queue_changed(rank);
-}
 
 TEST(Outlook, AnswersAsIfEachRankWereAskedAnew) {
   RankPool pool;
