@@ -45,15 +45,17 @@ std::string title(const LiveState& state, WallTime now, std::size_t width, Chars
 std::string items(const LiveState& state, Charset charset) {
   const char* const dot = charset == Charset::utf8 ? "·" : "-";
   const std::uint64_t known = state.done + state.computed + state.running + state.quarantined;
+  // What a narrow terminal cuts off is what matters least.
   std::string text = fmt::format("  items  {} done", state.done);
-  if (state.computed > 0) {
-    text += fmt::format(" {} {} computed, not saved yet", dot, state.computed);
-  }
-  text += fmt::format(" {} {} running {} {} waiting", dot, state.running, dot,
-                      state.items > known ? state.items - known : 0);
+  const auto add = [&](std::uint64_t count, const char* what) { text += fmt::format(" {} {} {}", dot, count, what); };
   if (state.quarantined > 0) {
-    text += fmt::format(" {} {} quarantined", dot, state.quarantined);
+    add(state.quarantined, "quarantined");
   }
+  if (state.computed > 0) {
+    add(state.computed, "computed");
+  }
+  add(state.running, "running");
+  add(state.items > known ? state.items - known : 0, "waiting");
   return text;
 }
 

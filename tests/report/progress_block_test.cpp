@@ -22,7 +22,7 @@ TEST(ProgressBlock, LooksLikeThis) {
   EXPECT_EQ(drawn(busy_state(), 110, Charset::utf8), R"(
 manga-2x · 3 ranks · resumed, epoch 2                                                            02:14 elapsed
   █████████████████████▌··················   54 %  20.7 Gpx of 38.4 Gpx  168 Mpx/s  ETA 01:45
-  items  655 done · 40 computed, not saved yet · 24 running · 485 waiting · 1 quarantined
+  items  655 done · 1 quarantined · 40 computed · 24 running · 485 waiting
 
   node1:cpu0  ███████▌  97 %  5.00 GiB of 6.00 GiB  2 jobs  44.0 Mpx/s  slide_0093.png tile 17/36
   n2:cpu11    ███·····  38 %  10 B of 1000 B  1 job  0.00 Mpx/s
@@ -40,7 +40,7 @@ TEST(ProgressBlock, IsPlainWhereTheLocaleIs) {
   EXPECT_EQ(drawn(state, 72, Charset::ascii), R"(
 m?nga - 3 ranks - resumed, epoch 2 - draining              02:14 elapsed
   #####.....   54 %  20.7 Gpx of 38.4 Gpx  168 Mpx/s  ETA unknown
-  items  655 done - 40 computed, not saved yet - 24 running - 485 waiting - ~
+  items  655 done - 1 quarantined - 40 computed - 24 running - 485 wait~
 
   node1:cpu0  #######.  97 %  5.00 GiB of 6.00 GiB  2 jobs  44.0 Mpx/s ~
   n2:cpu11    ###.....  38 %  10 B of 1000 B  1 job  0.00 Mpx/s
