@@ -14,7 +14,6 @@ namespace pantile {
 namespace {
 
 constexpr std::chrono::milliseconds least_redraw{100};
-constexpr int width_unknown = 100;
 
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
@@ -34,9 +33,16 @@ Charset charset_of_locale() {
   return Charset::ascii;
 }
 
-int terminal_width() {
+struct Window {
+  int width = 100;
+  int height = 1000;
+};
+/// Of the terminal; roomy where it does not say.
+Window window() {
   winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : width_unknown;
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0;
+  return {.width = known && size.ws_col > 0 ? size.ws_col : Window{}.width,
+          .height = known && size.ws_row > 0 ? size.ws_row : Window{}.height};
 }
 
 /// Progress is not worth a failure: what cannot be written is lost.
@@ -80,7 +86,7 @@ struct ProgressDisplay::Shell {
 
   /// Takes the block off the screen. The window may have become narrower since: its lines then take more rows.
   [[nodiscard]] std::string erasure() {
-    const auto width = static_cast<std::size_t>(terminal_width());
+    const auto width = static_cast<std::size_t>(window().width);
     std::size_t rows = 0;
     for (const std::string& line : drawn) {
       rows += std::max<std::size_t>(1, (columns(line) + width - 1) / width);
@@ -102,7 +108,11 @@ struct ProgressDisplay::Shell {
       put(joined(log_lines.on(state, now)));
     } else if (mode == Mode::terminal && std::chrono::steady_clock::now() - last_draw >= least_redraw) {
       // One column less than there are: some terminals wrap a full line.
-      draw(progress_block(state, now, terminal_width() - 1, charset));
+      const Window room = window();
+      std::vector<std::string> block = progress_block(state, now, room.width - 1, charset);
+      // Lines above the window's top cannot be taken back.
+      block.resize(std::min(block.size(), static_cast<std::size_t>(std::max(1, room.height - 1))));
+      draw(std::move(block));
     }
   }
 
