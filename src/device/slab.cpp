@@ -1,6 +1,7 @@
 #include "device/slab.hpp"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <iterator>
@@ -14,9 +15,19 @@ namespace {
 
 constexpr std::size_t smallest_range = std::size_t{64} << 20U;
 
+/// Where addresses are limited (`ulimit -v`), many lanes and everybody else's memory have to share them.
+std::size_t share_of_addresses(std::size_t wanted) {
+  constexpr std::size_t shares = 64;
+  rlimit limit{};
+  const bool is_limited = ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return is_limited ? std::clamp<std::size_t>(limit.rlim_cur / shares, smallest_range, std::max(wanted, smallest_range))
+                    : wanted;
+}
+
 }  // namespace
 
-Slab::Slab(Meter& meter, std::size_t virtual_bytes) : meter_{meter}, virtual_bytes_{whole_pages(virtual_bytes)} {
+Slab::Slab(Meter& meter, std::size_t virtual_bytes)
+    : meter_{meter}, virtual_bytes_{whole_pages(share_of_addresses(virtual_bytes))} {
   for (;; virtual_bytes_ = whole_pages(virtual_bytes_ / 2)) {
     void* range =
         ::mmap(nullptr, virtual_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

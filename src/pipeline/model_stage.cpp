@@ -43,6 +43,8 @@ ModelStage::Attempt ModelStage::attempt(ImageView image, const TileGrid& grid, s
     return TileReport{.peak_bytes = output.peak_bytes(), .out_of_memory = {}, .tile = grid.tile()};
   } catch (const std::bad_alloc&) {
     return Refused{source.extent()};
+  } catch (const Error& error) {
+    return Failure{Fault::model_failed, error.what()};
   }
 }
 
