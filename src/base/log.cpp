@@ -26,6 +26,7 @@ void to_stderr(Level /*level*/, std::string_view line) {
 
 std::atomic<Level> threshold{initial_level()};
 std::atomic<Sink> current_sink{&to_stderr};
+std::atomic<Sink> current_recorder{nullptr};
 std::string line_prefix;  // NOLINT(cert-err58-cpp): an empty string does not throw
 
 }  // namespace
@@ -33,10 +34,21 @@ std::string line_prefix;  // NOLINT(cert-err58-cpp): an empty string does not th
 void set_level(Level level) noexcept { threshold = level; }
 void set_prefix(std::string prefix) { line_prefix = std::move(prefix); }
 void set_sink(Sink sink) noexcept { current_sink = sink != nullptr ? sink : &to_stderr; }
+bool set_recorder(Sink recorder) noexcept {
+  Sink nobody = nullptr;
+  if (recorder == nullptr) {
+    current_recorder = nullptr;
+    return true;
+  }
+  return current_recorder.compare_exchange_strong(nobody, recorder);
+}
 
 void write(Level level, std::string_view text) {
   if (level < threshold.load()) {
     return;
+  }
+  if (const Sink recorder = current_recorder.load(); recorder != nullptr) {
+    recorder(level, text);
   }
   std::string line;
   if (!line_prefix.empty()) {
@@ -53,6 +65,16 @@ void write(Level level, std::string_view text) {
   current_sink.load()(level, line);
 }
 
-void write_line(std::string_view line) { current_sink.load()(Level::info, line); }
+void write_line(std::string_view line) {
+  std::string_view words = line;
+  if (words.starts_with("rank ")) {
+    const std::size_t end = words.find(": ");
+    words.remove_prefix(end == std::string_view::npos ? 0 : end + 2);
+  }
+  const Level level = words.starts_with("error: ")     ? Level::error
+                      : words.starts_with("warning: ") ? Level::warn
+                                                       : Level::info;
+  current_sink.load()(level, line);
+}
 
 }  // namespace pantile::log

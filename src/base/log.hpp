@@ -19,8 +19,12 @@ void set_prefix(std::string prefix);
 using Sink = void (*)(Level, std::string_view line);
 void set_sink(Sink sink) noexcept;
 
+/// Who keeps what is said, beside the sink (report/rank_log). nullptr: nobody. False if somebody does so already.
+bool set_recorder(Sink recorder) noexcept;
+
 void write(Level level, std::string_view text);
-/// A finished line of another process of ours, as it is: no prefix, no threshold.
+/// A finished line of another process of ours, as it is: no prefix, no threshold, not recorded here. Its level is read
+/// from its words.
 void write_line(std::string_view line);
 
 template <class... Args>

@@ -128,6 +128,44 @@ void RankLog::flush() noexcept {
   impl_->guarded([&] { impl_->write_out(); });
 }
 
+namespace {
+
+// A log::Sink is a plain function, so it needs a place to find the log.
+std::mutex talk_mutex;
+RankLog* talk_log = nullptr;
+thread_local bool in_talk = false;  // What the log says of itself comes back to it.
+
+void record_talk(log::Level level, std::string_view text) {
+  if (in_talk) {
+    return;
+  }
+  in_talk = true;
+  {
+    const std::scoped_lock lock{talk_mutex};
+    if (talk_log != nullptr) {
+      talk_log->event(level, text);
+    }
+  }
+  in_talk = false;
+}
+
+}  // namespace
+
+TalkRecorder::TalkRecorder(RankLog& log) noexcept : records_{log::set_recorder(&record_talk)} {
+  if (records_) {
+    const std::scoped_lock lock{talk_mutex};
+    talk_log = &log;
+  }
+}
+
+TalkRecorder::~TalkRecorder() {
+  if (records_) {
+    log::set_recorder(nullptr);
+    const std::scoped_lock lock{talk_mutex};
+    talk_log = nullptr;
+  }
+}
+
 bool RankLog::works() const noexcept {
   const std::scoped_lock lock{impl_->mutex};
   return static_cast<bool>(impl_->file);

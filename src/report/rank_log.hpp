@@ -44,4 +44,17 @@ class RankLog {
   std::unique_ptr<Impl> impl_;
 };
 
+/// While it lives, what this process says (base/log) goes into a rank's log too. The first one of a process does so, a
+/// second one nothing: with --ranks 1 coordinator and worker are one process.
+class TalkRecorder {
+ public:
+  explicit TalkRecorder(RankLog& log) noexcept;
+  ~TalkRecorder();
+  TalkRecorder(const TalkRecorder&) = delete;
+  TalkRecorder& operator=(const TalkRecorder&) = delete;
+
+ private:
+  bool records_ = false;
+};
+
 }  // namespace pantile

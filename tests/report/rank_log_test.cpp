@@ -101,6 +101,25 @@ TEST_F(RankLogTest, AFullDiskSilencesTheLogWithOneWarning) {
   EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1);
 }
 
+TEST_F(RankLogTest, KeepsWhatTheProcessSaysWhileItIsRecorded) {
+  testing::internal::CaptureStderr();
+  {
+    RankLog log{folder_, RankId{3}, Epoch{1}};
+    RankLog second{folder_, RankId{4}, Epoch{1}};
+    {
+      const TalkRecorder recorder{log};
+      const TalkRecorder late{second};
+      log::warn("a.jpg is in quarantine");
+    }
+    log::warn("after the end");
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("warning: a.jpg is in quarantine"));
+  const auto kept = lines();
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept.at(1).at("event"), "warn");
+  EXPECT_EQ(kept.at(1).at("text"), "a.jpg is in quarantine");
+}
+
 /// A sink that writes what it hears into the log must not lock it up.
 RankLog* heard_by = nullptr;
 TEST_F(RankLogTest, TheWarningMayComeBackAsAnEvent) {
