@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "config/diagnostics.hpp"
 #include "run/launch.hpp"
+#include "run/signals.hpp"
 #include "run/stage_setup.hpp"
 #include "run/supervisor.hpp"
 
@@ -68,6 +69,9 @@ ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::sp
 }  // namespace
 
 ExitCode run(const RunCommand& command, std::span<char* const> arguments) {
+  // Before all else: a stop that comes while MPI starts, which takes half a second, is a stop too. mpirun passes
+  // SIGUSR2 on; what it does itself on SIGINT and SIGTERM ends the ranks by SIGKILL anyway.
+  watch_stop_signals(true);
   const RunConfig config = load_config(command.job, sets_of(command));
   if (command.quiet) {
     log::set_level(log::Level::warn);

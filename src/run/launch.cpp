@@ -9,7 +9,6 @@
 #include "cluster/in_process.hpp"
 #include "cluster/mpi.hpp"
 #include "run/coordinator.hpp"
-#include "run/signals.hpp"
 #include "run/worker.hpp"
 #include "store/hdf5.hpp"
 
@@ -52,6 +51,9 @@ ExitCode coordinate_world(Transport& transport, const Launch& launch) {
   } catch (const Error& error) {
     dismiss_workers(transport, error.code());
     throw;
+  } catch (...) {
+    dismiss_workers(transport, ExitCode::failed);
+    throw;
   }
   return lead(*job, transport, launch);
 }
@@ -59,7 +61,6 @@ ExitCode coordinate_world(Transport& transport, const Launch& launch) {
 }  // namespace
 
 ExitCode run_in_process(const Launch& launch) {
-  watch_stop_signals(true);
   hdf5::initialise();  // It sets environment variables: before any thread reads them.
   Job job = prepare_job(launch.config, launch.start);
   const auto ends = in_process_ends(2);
@@ -77,8 +78,6 @@ ExitCode run_as_rank(const Launch& launch) {
   if (environment.size() == 1) {
     return run_in_process(launch);
   }
-  // mpirun passes SIGUSR2 on; what it does itself on SIGINT and SIGTERM ends the ranks by SIGKILL anyway.
-  watch_stop_signals(true);
   const std::unique_ptr<Transport> transport = environment.transport();
   if (environment.rank() != 0) {
     log::set_prefix(fmt::format("rank {}", environment.rank()));

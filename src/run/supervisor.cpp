@@ -88,15 +88,22 @@ class Relay {
     }
   }
 
+  /// What mpirun said that was hidden, if the ranks said nothing: then it is all there is to know.
+  [[nodiscard]] std::string only_word() const { return ranks_spoke_ ? std::string{} : hidden_; }
+
  private:
   void say(std::string_view line) {
     if (noise_.hides(line)) {
-      log::debug("mpirun: {}", line);
+      constexpr std::size_t enough = 4000;
+      hidden_ += hidden_.size() < enough ? fmt::format("{}\n", line) : "";
     } else {
+      ranks_spoke_ = true;
       log::write_line(line);
     }
   }
   int fd_;
+  bool ranks_spoke_ = false;
+  std::string hidden_;
   std::string text_;
   LauncherNoise noise_;
 };
@@ -107,8 +114,14 @@ std::optional<LiveState> live_since(const RunLayout& layout, WallTime since) {
   return live && live->updated >= since ? live : std::nullopt;
 }
 
-/// Waits for the launcher, passing on messages, progress and signals meanwhile. Returns its wait status.
-int watch(const Child& child, const RunLayout& layout, WallTime since, std::optional<ProgressDisplay>& display) {
+struct LauncherEnd {
+  int status = 0;      ///< as of waitpid
+  std::string word{};  ///< of mpirun, if nothing else was said
+};
+
+/// Waits for the launcher, passing on messages, progress and signals meanwhile.
+LauncherEnd watch(const Child& child, const RunLayout& layout, WallTime since,
+                  std::optional<ProgressDisplay>& display) {
   Relay relay{child.errors.get()};
   int passed = 0;
   for (;;) {
@@ -130,7 +143,7 @@ int watch(const Child& child, const RunLayout& layout, WallTime since, std::opti
     const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
     if (ended == child.pid) {
       relay.pass_on();
-      return status;
+      return {status, relay.only_word()};
     }
     if (ended < 0 && errno != EINTR) {
       throw system_error("cannot wait for mpirun");
@@ -144,6 +157,9 @@ ExitCode verdict(int status, const RunLayout& layout) {
     return ExitCode::interrupted;
   }
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (stop_signals() == 1 && code == 128 + SIGUSR2) {
+    return ExitCode::stopped;  // The request came before mpirun or the ranks could hear it: nothing was begun.
+  }
   switch (static_cast<ExitCode>(code)) {
     case ExitCode::done:
     case ExitCode::quarantined: {
@@ -197,9 +213,13 @@ ExitCode supervise(const Supervision& supervision) {
   if (!supervision.quiet) {
     display.emplace(ProgressTexts{supervision.job, supervision.shown_folder});
   }
-  const int status = watch(child, layout, since, display);
-  const ExitCode code = verdict(status, layout);
-  if (const std::optional<LiveState> live = live_since(layout, since); live && display) {
+  const LauncherEnd end = watch(child, layout, since, display);
+  const ExitCode code = verdict(end.status, layout);
+  const std::optional<LiveState> live = live_since(layout, since);
+  if (!live && code == ExitCode::failed && !end.word.empty()) {
+    log::error("mpirun could not start the ranks. It says:\n{}", end.word);
+  }
+  if (live && display) {
     display->finish(*live, code);
   }
   return code;

@@ -64,3 +64,16 @@ def test_twice_stops_at_once_and_a_resume_completes(tmp_path: Path, undisturbed:
     assert process.returncode == 130
     run(job, tmp_path / "out")
     assert digest(tmp_path / "out") == undisturbed
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.15, 0.2, 0.3, 0.4])
+def test_a_stop_before_anything_has_begun_is_a_stop(tmp_path: Path, delay_s: float) -> None:
+    job = Job(tmp_path, inputs=[PAGES, PAGES]).write()
+    process = subprocess.Popen(
+        [str(BINARY), "run", str(job), "--output", str(tmp_path / "out"), "--ranks", "3"],
+        env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 75, said
