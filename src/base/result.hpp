@@ -29,9 +29,15 @@ enum class Fault : std::uint8_t {
 /// The stable, lower-case name of a fault, as in quarantine.csv: "truncated".
 [[nodiscard]] std::string_view name(Fault fault) noexcept;
 
-/// True if the item's own bytes are to blame, so that trying again is of no use.
+/// True if the item itself is to blame and not a machine: it is part of the result that the item has none.
 [[nodiscard]] constexpr bool is_bad_input(Fault fault) noexcept {
   return fault >= Fault::unreadable && fault <= Fault::changed;
+}
+
+/// True if another try, by another rank, would fail alike. A file that cannot be read is not among these: a mount may
+/// be away on one node, or for a while.
+[[nodiscard]] constexpr bool is_final(Fault fault) noexcept {
+  return is_bad_input(fault) && fault != Fault::unreadable;
 }
 
 /// Why there is no result, for the machine and for a person ("JPEG ends after 512 of 1401 rows").

@@ -104,6 +104,8 @@ struct Welcome {
   std::string config_folder;  ///< what its relative paths count from
   Hash128 model_digest;       ///< of the model file as rank 0 read it
   std::vector<ExtentClass> extents;
+  std::uint32_t output_channels = 0;  ///< of the model
+  std::vector<std::string> roots;     ///< folders that the inputs lie in: each node must see all of them
 };
 /// One item to make, with all that the worker needs to know of it.
 struct AssignedItem {
@@ -191,7 +193,7 @@ void fields(Archive& archive, ExtentClass& extents) {
 template <class Archive>
 void fields(Archive& archive, Welcome& message) {
   archive(message.version, message.epoch, message.run_folder, message.run_id, message.config, message.config_folder,
-          message.model_digest, message.extents);
+          message.model_digest, message.extents, message.output_channels, message.roots);
 }
 template <class Archive>
 void fields(Archive& archive, AssignedItem& item) {

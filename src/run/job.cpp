@@ -19,13 +19,15 @@
 namespace pantile {
 namespace {
 
-Catalog catalog_of(const RunConfig& config) {
+std::vector<InputSpec> input_specs(const RunConfig& config) {
   std::vector<InputSpec> inputs;
   for (const InputConfig& input : config.input) {
     inputs.push_back({input.path.resolved, input.include, input.exclude});
   }
-  return build_catalog(inputs, usable_cores());
+  return inputs;
 }
+
+Catalog catalog_of(const RunConfig& config) { return build_catalog(input_specs(config), usable_cores()); }
 
 RunStart run_start(const RunConfig& config, const Catalog& catalog) {
   RunStart start{.time = iso_time(std::chrono::system_clock::now()),
@@ -134,6 +136,14 @@ std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
   return classes;
 }
 
+std::vector<std::string> Job::input_roots() const {
+  std::vector<std::string> texts;
+  for (const std::filesystem::path& root : catalog.roots()) {
+    texts.push_back(root.string());
+  }
+  return texts;
+}
+
 Job prepare_job(const RunConfig& config, Start start) {
   const StageConfig& stage = config.pipeline.front();
   const ModelFile model = read_model(stage);
@@ -155,6 +165,10 @@ Job prepare_job(const RunConfig& config, Start start) {
   std::string run_id = folder.claim_identity(identity_text(
       resolved(config, options.border),
       {.model_digests = {to_string(model.digest)}, .catalog_digest = to_string(catalog.digest()), .further = {}}));
+  if (stored) {
+    // Where the inputs lie now: the project may have moved. The identity has shown that they are the same ones.
+    catalog.set_roots(pantile::input_roots(input_specs(config)));
+  }
   JournalState state;
   Journal journal = Journal::open(layout.journal(), state);
   Job job{.config = config,

@@ -40,6 +40,8 @@ struct Job {
   /// The extents with most pixels among the items still to do, at most `limit` (≥ 1); the largest is always one of
   /// them.
   [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;
+  /// The folders that the inputs lie in.
+  [[nodiscard]] std::vector<std::string> input_roots() const;
 };
 
 /// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine

@@ -14,6 +14,11 @@ std::uint16_t Catalog::add_root(std::filesystem::path root) {
   return static_cast<std::uint16_t>(roots_.size() - 1);
 }
 
+void Catalog::set_roots(std::vector<std::filesystem::path> roots) {
+  expect(roots.size() == roots_.size(), "each input keeps its number");
+  roots_ = std::move(roots);
+}
+
 ItemId Catalog::append(const CatalogItem& item) {
   expect(item.root < roots_.size(), "an item comes from a known input");
   const ItemId id{facts_.size()};

@@ -37,6 +37,8 @@ class Catalog {
  public:
   /// Adds an input's folder, in the order of the config, and returns its number: CatalogItem::root.
   std::uint16_t add_root(std::filesystem::path root);
+  /// The same inputs, found in other places. Precondition: as many as there are.
+  void set_roots(std::vector<std::filesystem::path> roots);
   /// Adds an item and returns its id: 0, 1, 2, … in the order of the calls. Precondition: item.root is known.
   ItemId append(const CatalogItem& item);
 

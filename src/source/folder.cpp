@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -91,17 +92,22 @@ struct Listed {
   std::vector<std::string> paths;
 };
 
-Listed list(const InputSpec& input) {
-  const std::filesystem::path& path = input.path;
+/// The folder that the paths of its items are relative to: itself, or what a single file lies in.
+std::filesystem::path root_of(const InputSpec& input) {
   std::error_code error;
-  const auto status = std::filesystem::status(path, error);
+  const auto status = std::filesystem::status(input.path, error);
   if (!std::filesystem::exists(status)) {
     throw UsageError{
         fmt::format("input {}: there is no such file or folder (nothing to read). Check `input: path`; it is "
-                    "relative to the config file.",
-                    path.string())};
+                    "relative to the config file. Is its disk mounted?",
+                    input.path.string())};
   }
-  if (!std::filesystem::is_directory(status)) {
+  return std::filesystem::is_directory(status) ? input.path : input.path.parent_path();
+}
+
+Listed list(const InputSpec& input) {
+  const std::filesystem::path& path = input.path;
+  if (root_of(input) != path) {
     return {path.parent_path(), {path.filename().string()}};
   }
   const Choice choice{input};
@@ -186,6 +192,12 @@ void add(Catalog& catalog, Listed listed, int threads) {
 }
 
 }  // namespace
+
+std::vector<std::filesystem::path> input_roots(std::span<const InputSpec> inputs) {
+  std::vector<std::filesystem::path> roots;
+  std::transform(inputs.begin(), inputs.end(), std::back_inserter(roots), root_of);
+  return roots;
+}
 
 Catalog build_catalog(std::span<const InputSpec> inputs, int threads) {
   expect(threads >= 1, "somebody reads the headers");

@@ -17,6 +17,10 @@ struct InputSpec {
   std::vector<std::string> exclude{};  ///< wins over include; one that matches a folder leaves out all of it
 };
 
+/// The folders that the inputs' items lie in, in the order of the inputs: Catalog::roots() of a catalog of them. Throws
+/// UsageError if an input is not there.
+[[nodiscard]] std::vector<std::filesystem::path> input_roots(std::span<const InputSpec> inputs);
+
 /// Lists the inputs and reads the header of every file on `threads` threads (≥ 1).
 ///
 /// Item ids follow the order of the inputs, then the bytes of the relative paths: the same on every machine. Hidden

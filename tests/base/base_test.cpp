@@ -99,6 +99,9 @@ TEST(Fault, NamesAreStableAndOnlyBytesAreBadInput) {
   EXPECT_TRUE(is_bad_input(Fault::truncated));
   EXPECT_FALSE(is_bad_input(Fault::does_not_fit));
   EXPECT_FALSE(is_bad_input(Fault::none));
+  EXPECT_TRUE(is_final(Fault::truncated));
+  EXPECT_FALSE(is_final(Fault::unreadable)) << "a mount may be away for a while";
+  EXPECT_FALSE(is_final(Fault::does_not_fit));
 }
 
 TEST(Expect, EndsTheProcessWithThePlace) { EXPECT_DEATH(expect(false, "one is two"), "base_test.cpp.*one is two"); }
