@@ -57,6 +57,11 @@ void Scheduler::handle(const RankJoined& event) {
   ranks_.standing_changed(rank);
 }
 
+void Scheduler::handle(const RankUnable& event) {
+  first_joined_s_ = ranks_joined_ == 0 ? now_s_ : first_joined_s_;
+  ranks_joined_ += ranks_.find(event.rank) == nullptr ? 1 : 0;
+}
+
 void Scheduler::handle(const ItemComputed& event) {
   auto* rank = heard_from(event.rank);
   const auto at = ledger_.find(event.item);
@@ -91,7 +96,7 @@ void Scheduler::handle(const ItemFailed& event) {
   item.crashes += event.fault == Fault::crashed ? 1 : 0;
   item.failed_on = event.rank;
   const bool is_last = item.failures > settings_.retries || item.crashes >= settings_.max_crashes;
-  if (is_bad_input(event.fault) || (is_last && item.state == ItemState::waiting)) {
+  if (is_final(event.fault) || (is_last && item.state == ItemState::waiting)) {
     quarantine(*at, event.fault, event.detail);
   } else {
     commands_.push_back(RecordFailure{event.item, item.failures, event.fault, event.detail});
@@ -275,11 +280,14 @@ Rank* Scheduler::heard_from(RankId id) {
 // ---- the end --------------------------------------------------------------------------------------------------------
 
 void Scheduler::find_hanging() {
-  for (const auto& key : ledger_.promised_before(now_s_ - settings_.seal_timeout_s)) {
-    refile(ledger_.withdraw(key.rank, key.shard));
-  }
   auto healthy =
       std::count_if(ranks_.all().begin(), ranks_.all().end(), [](const auto& one) { return !one.second.hangs; });
+  for (const auto& key : ledger_.promised_before(now_s_ - settings_.seal_timeout_s)) {
+    const auto* const rank = ranks_.find(key.rank);
+    if (healthy > (rank != nullptr && !rank->hangs ? 1 : 0)) {  // else nobody else is there to make its items
+      refile(ledger_.withdraw(key.rank, key.shard));
+    }
+  }
   for (auto& [id, rank] : ranks_.all()) {
     if (rank.hangs || healthy < 2) {
       continue;  // with nobody else to do its work, a rank is waited for
@@ -313,16 +321,17 @@ void Scheduler::conclude() {
   const auto count = [&](ItemState state) { return counts_[static_cast<std::size_t>(state)]; };
   const bool in_flight = count(ItemState::running) + count(ItemState::computed) + count(ItemState::sealing) > 0;
   const bool all_settled = !in_flight && count(ItemState::waiting) == 0;
-  const bool nobody_left = ranks_joined_ > 0 && ranks_.all().empty() && ledger_.unsettled_shards() == 0;
+  const bool all_told = ranks_joined_ > 0 && ranks_joined_ >= settings_.expected_ranks;
+  const bool nobody_left = all_told && ranks_.all().empty() && ledger_.unsettled_shards() == 0;
   std::optional<Outcome> outcome;
   if (count(ItemState::quarantined) > settings_.max_quarantine && !in_flight) {
     outcome = Outcome::too_many_quarantined;
   } else if (all_settled) {
     outcome = Outcome::complete;
+  } else if (nobody_left) {
+    outcome = Outcome::out_of_ranks;  // A drain whose last shards went down with their ranks has not ended in order.
   } else if (draining_ && !in_flight) {
     outcome = Outcome::drained;
-  } else if (nobody_left) {
-    outcome = Outcome::out_of_ranks;
   }
   if (!outcome) {
     return;

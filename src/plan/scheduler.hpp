@@ -30,9 +30,9 @@ struct SchedulerSettings {
   double hang_factor = 5;       ///< a rank that is silent for this many times the predicted time of its item hangs …
   double hang_min_s = 30;       ///< … but never before this
   double seal_timeout_s = 300;  ///< a rank that does not seal within this time hangs, and its shard is refused
-  /// How many ranks will join. The first item is handed out when they have, or `gather_s` after the first: else the
-  /// rank that happens to be first takes the largest items, and were it the slowest. No item is given up as too large
-  /// before.
+  /// How many ranks will join or turn out unable to. The first item is handed out when they have, or `gather_s` after
+  /// the first: else the rank that happens to be first takes the largest items, and were it the slowest. No item is
+  /// given up as too large before.
   std::uint32_t expected_ranks = 1;
   double gather_s = 2;
   std::uint64_t max_quarantine = std::numeric_limits<std::uint64_t>::max();  ///< more than this many stop the run
@@ -96,6 +96,7 @@ class Scheduler {
 
   // One handler for each event.
   void handle(const RankJoined& event);
+  void handle(const RankUnable& event);
   void handle(const ItemComputed& event);
   void handle(const ItemFailed& event);
   void handle(const ItemReturned& event);
@@ -141,7 +142,7 @@ class Scheduler {
   RankPool ranks_;
   std::array<std::uint64_t, item_state_count> counts_{};
   std::array<std::uint64_t, item_state_count> px_{};
-  std::uint32_t ranks_joined_ = 0;
+  std::uint32_t ranks_joined_ = 0;  ///< or unable to
   double first_joined_s_ = 0;
   bool draining_ = false;
   bool finished_ = false;

@@ -34,6 +34,10 @@ struct RankJoined {
   std::uint64_t largest_px = std::numeric_limits<std::uint64_t>::max();  ///< the largest item that its memory can hold
   double px_per_s = 0;                                                   ///< measured in its probes; 0: not known
 };
+/// A worker will never be ready: it cannot open its device.
+struct RankUnable {
+  RankId rank{};
+};
 /// All blocks that were asked of the item are rows of the rank's open shard (or of one it has asked to seal). Not
 /// durable yet.
 struct ItemComputed {
@@ -88,8 +92,8 @@ struct Tick {};
 /// Stop: no more dispatch; what has begun is finished and sealed.
 struct Drain {};
 
-using Event = std::variant<RankJoined, ItemComputed, ItemFailed, ItemReturned, SealAsked, SealReady, SealCommitted,
-                           SealAborted, RankLost, Tick, Drain>;
+using Event = std::variant<RankJoined, RankUnable, ItemComputed, ItemFailed, ItemReturned, SealAsked, SealReady,
+                           SealCommitted, SealAborted, RankLost, Tick, Drain>;
 
 // ---- commands -------------------------------------------------------------------------------------------------------
 

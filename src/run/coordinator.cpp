@@ -15,6 +15,7 @@
 #include "cluster/backoff.hpp"
 #include "cluster/messages.hpp"
 #include "plan/scheduler.hpp"
+#include "report/rank_log.hpp"
 #include "report/rate.hpp"
 #include "run/quarantine_list.hpp"
 #include "run/signals.hpp"
@@ -29,7 +30,11 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t max_extent_classes = 64;
 
 SchedulerSettings scheduler_settings(const RunConfig& config, int workers) {
+  // Slow storage that all ranks seal to at the end: no shard is taken for lost while each still gets its turn.
+  constexpr double slowest_bytes_per_s = 20e6;
   SchedulerSettings settings;
+  settings.seal_timeout_s =
+      std::max(settings.seal_timeout_s, workers * static_cast<double>(config.output.shard_size) / slowest_bytes_per_s);
   settings.expected_ranks = static_cast<std::uint32_t>(workers);
   settings.retries = static_cast<std::uint32_t>(config.on_error.retries);
   return settings;
@@ -41,11 +46,13 @@ class Coordinator {
       : job_{job},
         transport_{transport},
         show_{show},
-        scheduler_{job.work, scheduler_settings(job.config, transport.size() - 1)} {
+        scheduler_{job.work, scheduler_settings(job.config, transport.size() - 1)},
+        extents_{job.extent_classes(max_extent_classes)} {
     live_.state = RunState::starting;
     live_.run = job.config.name;
     live_.items = job.catalog.size();
     live_.pixels = job.pixels;
+    live_.pixels_before = job.pixels - job.pixels_left;
     live_.started = std::chrono::system_clock::now();
     live_.pid = ::getpid();
     live_.host = host_name();
@@ -110,8 +117,7 @@ class Coordinator {
     return busy;
   }
 
-  // ---- the workers' messages
-  // -----------------------------------------------------------------------------------------
+  // ---- the workers' messages --------------------------------------------------------------------
 
   void on(RankId from, Hello& hello) {
     if (hello.version != protocol_version) {
@@ -127,7 +133,9 @@ class Coordinator {
                       .config = effective_text(job_.config),
                       .config_folder = job_.config.folder.string(),
                       .model_digest = job_.model_digest,
-                      .extents = job_.extent_classes(max_extent_classes)});
+                      .extents = extents_,
+                      .output_channels = static_cast<std::uint32_t>(job_.facts.output_channels),
+                      .roots = job_.input_roots()});
   }
 
   void on(RankId from, Ready& ready) {
@@ -170,9 +178,11 @@ class Coordinator {
     if (!alone) {
       log::error("rank {} gives up: {}", index(from), given_up.text);
     }
-    // A rank that never was ready is unknown to the scheduler, which therefore cannot notice that nobody is left.
-    handle(RankJoined{.rank = from, .lanes = 1});
-    handle(RankLost{from});
+    if (ranks_[from].ready) {
+      handle(RankLost{from});
+    } else {
+      handle(RankUnable{from});
+    }
   }
 
   void drain(const std::string& why) {
@@ -184,8 +194,7 @@ class Coordinator {
     handle(Drain{});
   }
 
-  // ---- the scheduler's commands
-  // ----------------------------------------------------------------------------------------
+  // ---- the scheduler's commands -----------------------------------------------------------------
 
   void handle(const Event& event) {
     for (Command& command : scheduler_.on(event, now_s())) {
@@ -217,6 +226,8 @@ class Coordinator {
   }
   void carry_out(CommitShard& commit) { to_commit_.emplace_back(commit.rank, commit.shard); }
   void carry_out(RefuseShard& refuse) {
+    log::warn("rank {} was given up on before its shard was sealed: what the shard has is made again",
+              index(refuse.rank));
     sealed_.erase({refuse.rank, refuse.shard});
     say(refuse.rank, DeleteShard{refuse.shard});
   }
@@ -260,8 +271,7 @@ class Coordinator {
     return std::chrono::milliseconds{static_cast<std::int64_t>(1000 * std::clamp(predicted_s / 200, 60.0, 900.0))};
   }
 
-  // ---- what the world sees
-  // -----------------------------------------------------------------------------------------------
+  // ---- what the world sees ----------------------------------------------------------------------
 
   void refresh_live() {
     const SchedulerProgress progress = scheduler_.progress(now_s());
@@ -305,10 +315,7 @@ class Coordinator {
   Conclusion conclude() {
     commit_shards();
     const ExitCode code = exit_code();
-    for (int rank = 1; rank < transport_.size(); ++rank) {
-      say(RankId{rank}, Leave{static_cast<std::int32_t>(code)});
-    }
-    flush(transport_, std::chrono::seconds{10});
+    dismiss_workers(transport_, code);  // Those that gave up wait for it too.
     Conclusion conclusion{.code = code, .live = {}, .error = {}};
     if (code == ExitCode::failed || code == ExitCode::usage) {
       conclusion.error = error_.empty() ? "all workers are gone and items are left" : error_;
@@ -346,8 +353,11 @@ class Coordinator {
 
   Job& job_;
   Transport& transport_;
+  RankLog log_{job_.folder.layout().logs(), RankId{0}, job_.journal.epoch()};
+  TalkRecorder talk_{log_};
   const LiveSink& show_;
   Scheduler scheduler_;
+  std::vector<ExtentClass> extents_;  ///< of all items to do: too many to be counted again for each rank
   Clock::time_point start_ = Clock::now();
   Clock::time_point next_show_ = Clock::now();
   std::optional<Outcome> outcome_;

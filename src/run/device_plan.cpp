@@ -12,13 +12,13 @@
 
 namespace pantile {
 
-DeviceBudget device_budget(const RunConfig& config, const NodeShare& share) {
+DeviceBudget device_budget(const RunConfig& config, const NodeShare& share, std::uint64_t output_channels) {
   const std::uint64_t node = config.devices.memory.budget(host_memory_limit().bytes);
   const std::uint64_t cap = node / static_cast<std::uint64_t>(std::max(1, share.workers));
-  // The arena must hold the largest block, of four channels; beyond a few blocks more is of no use.
-  constexpr std::uint64_t largest_block = std::uint64_t{block_side_px} * block_side_px * 4;
+  // The arena must hold the largest block; beyond a few of the common ones more is of no use.
+  const std::uint64_t largest_block = std::uint64_t{block_side_px} * block_side_px * output_channels;
   return {.cap = cap,
-          .arena = std::clamp(cap / 8, largest_block, 256 * MiB),
+          .arena = std::max(largest_block, std::clamp(cap / 8, 16 * MiB, 256 * MiB)),
           .decoded = std::clamp(cap / 8, 4 * MiB, 256 * MiB),
           .shard_buffers = 8 * MiB};
 }

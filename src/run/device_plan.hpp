@@ -29,7 +29,8 @@ struct DeviceBudget {
 };
 
 /// The cap of this worker: the config's budget of the node's memory, divided equally among the node's workers.
-[[nodiscard]] DeviceBudget device_budget(const RunConfig& config, const NodeShare& share);
+[[nodiscard]] DeviceBudget device_budget(const RunConfig& config, const NodeShare& share,
+                                         std::uint64_t output_channels);
 
 /// One lane per core of this worker's share, unless the config says how many: lanes give 1.7 to 1.9 times the
 /// throughput of one where threads inside a run give 1.2.

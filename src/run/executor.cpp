@@ -268,7 +268,15 @@ class Executor {
 
 }  // namespace
 
-void run_executor(Link& link, const Arena& arena) { Executor{link, arena}.serve(); }
+void run_executor(Link& link, const Arena& arena) {
+  try {
+    Executor{link, arena}.serve();
+  } catch (const std::exception& error) {
+    // No thread to be had, no memory for a message: this device is of no use any more.
+    link.send(encode_message(FromExecutor{OpenFailed{static_cast<std::int32_t>(ExitCode::failed),
+                                                     fmt::format("the executor cannot go on: {}", error.what())}}));
+  }
+}
 
 std::int64_t steady_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())

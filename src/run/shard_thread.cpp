@@ -1,6 +1,8 @@
 #include "run/shard_thread.hpp"
 
+#include <exception>
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 #include "run/executor.hpp"
@@ -31,6 +33,8 @@ void ShardThread::work() {
   } catch (const Error& error) {
     // The first error condemns all that is open: HDF5 lies after a failed write (facts of the format's page).
     answers_.push(StoreHasFailed{error.what()}, 0);
+  } catch (const std::exception& error) {
+    answers_.push(StoreHasFailed{std::string{"writing results: "} + error.what()}, 0);
   }
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <exception>
+#include <new>
 #include <optional>
 #include <thread>
 #include <unordered_map>
@@ -23,7 +25,7 @@
 #include "run/item_in_hand.hpp"
 #include "run/shard_thread.hpp"
 #include "run/signals.hpp"
-#include "run/version.hpp"
+#include "run/worker_setup.hpp"
 
 namespace pantile {
 namespace {
@@ -100,8 +102,7 @@ class Worker {
     return dispatch() || busy;
   }
 
-  // ---- the coordinator's messages
-  // ------------------------------------------------------------------------------------
+  // ---- the coordinator's messages ---------------------------------------------------------------
 
   void on(Welcome& welcome) {
     if (welcome.version != protocol_version) {
@@ -113,8 +114,9 @@ class Worker {
     welcome_ = std::move(welcome);
     config_ = parse_config(welcome_.config, "the run's config", welcome_.config_folder);
     log_.emplace(RunLayout{welcome_.run_folder}.logs(), transport_.self(), welcome_.epoch);
+    talk_.emplace(*log_);
     log_start_us_ = steady_us() - log_->now_us();
-    budget_ = device_budget(config_, share_);
+    budget_ = device_budget(config_, share_, welcome_.output_channels);
     arena_.emplace(budget_.arena);
     space_.emplace(budget_.arena);
     executor_ = std::jthread{[this] { run_executor(*link_.executor, *arena_); }};
@@ -159,8 +161,7 @@ class Worker {
   void on(DeleteShard& message) { shards_->tell(DropShard{message.shard}); }
   void on(Leave& message) { leave_ = static_cast<ExitCode>(message.code); }
 
-  // ---- the executor's messages
-  // ---------------------------------------------------------------------------------------
+  // ---- the executor's messages ------------------------------------------------------------------
 
   void on(Opened& opened) {
     facts_ = opened.facts;
@@ -168,24 +169,12 @@ class Worker {
     const TilePlan plan = plan_device(config_, budget_, opened, welcome_.extents, lanes_for(config_, share_));
     tile_ = plan.core;
     lanes_ = plan.lanes;
-    ShardFacts facts{
-        .run_id = welcome_.run_id, .config = welcome_.config, .binary = version_line(), .models = {}, .outputs = {}};
-    for (const OutputConfig& output : config_.outputs) {
-      facts.outputs.push_back({output.name, output.dtype});
-    }
-    facts.models.emplace(config_.pipeline.front().model.written, to_string(welcome_.model_digest));
-    shards_.emplace(ShardThread::Settings{.layout = RunLayout{welcome_.run_folder},
-                                          .epoch = welcome_.epoch,
-                                          .rank = transport_.self(),
-                                          .facts = std::move(facts),
-                                          .shard_bytes = config_.output.shard_size,
-                                          .seal_after = config_.output.seal_after.value_or(std::chrono::minutes{1})},
-                    *arena_, *log_);
+    shards_.emplace(shard_settings(welcome_, config_, transport_.self()), *arena_, *log_);
     tell_executor(StartLanes{lanes_});
     say(Ready{share_.device, device_class_, opened.engine, lanes_, budget_.cap, tile_, plan.why});
   }
 
-  void on(OpenFailed& failed) { give_up(static_cast<ExitCode>(failed.code), failed.text); }
+  void on(OpenFailed& failed) { throw Error{failed.text, static_cast<ExitCode>(failed.code)}; }
 
   void on(BlockIsDone& done) {
     Ticket ticket = take(done.ticket);
@@ -212,6 +201,9 @@ class Worker {
   }
 
   void on(BlockHasFailed& failed) {
+    if (failed.fault == Fault::unreadable) {
+      expect_inputs(welcome_.roots);
+    }
     const Ticket ticket = take(failed.ticket);
     space_->give_back(ticket.slot);
     ItemInHand& item = items_.at(ticket.item);
@@ -238,8 +230,7 @@ class Worker {
     say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_.arena, std::clamp(busy, 0.0, 1.0)});
   }
 
-  // ---- the shard thread's answers
-  // ------------------------------------------------------------------------------------
+  // ---- the shard thread's answers ---------------------------------------------------------------
 
   void on(BlockIsStored& stored) {
     space_->give_back(stored.slot);
@@ -263,10 +254,9 @@ class Worker {
     say(ShardIsSealed{finished.shard, sealed.name, sealed.bytes, sealed.hash, sealed.content_sum,
                       to_ranges(sealed.rows)});
   }
-  void on(StoreHasFailed& failed) { give_up(ExitCode::failed, failed.text); }
+  void on(StoreHasFailed& failed) { throw Error{failed.text}; }
 
-  // ---- work
-  // ------------------------------------------------------------------------------------------------------------
+  // ---- work -------------------------------------------------------------------------------------
 
   /// Hands blocks to the executor as long as there is room for their pixels and for the images they come from.
   bool dispatch() {
@@ -347,13 +337,6 @@ class Worker {
     return std::move(node.mapped());
   }
 
-  void give_up(ExitCode code, const std::string& text) {
-    if (!leave_) {
-      say(WorkerGivesUp{static_cast<std::int32_t>(code), text});
-      leave_ = code;
-    }
-  }
-
   Transport& transport_;
   NodeShare share_;
   std::optional<ExitCode> leave_;
@@ -366,6 +349,7 @@ class Worker {
   int lanes_ = 1;
   DeviceBudget budget_;
   std::optional<RankLog> log_;
+  std::optional<TalkRecorder> talk_;
   std::int64_t log_start_us_ = 0;
   std::optional<Arena> arena_;
   std::optional<ArenaSpace> space_;
@@ -381,19 +365,36 @@ class Worker {
   std::int64_t last_busy_us_ = 0;
 };
 
+/// What a worker that has given up does: nothing, until the run is over. The others may well finish it.
+ExitCode await_leave(Transport& transport) {
+  for (;;) {
+    while (const std::optional<Envelope> envelope = transport.poll()) {
+      const auto message = decode_message<ToWorker>(envelope->payload);
+      if (const auto* const leave = std::get_if<Leave>(&message)) {
+        return static_cast<ExitCode>(leave->code);
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+}
+
 }  // namespace
 
 ExitCode run_worker(Transport& transport, const NodeShare& share) {
-  ExitCode code = ExitCode::failed;
+  WorkerGivesUp last_word;
   try {
-    code = Worker{transport, share}.run();
+    const ExitCode code = Worker{transport, share}.run();
+    flush(transport, std::chrono::seconds{10});
+    return code;
   } catch (const Error& error) {
-    code = error.code();
-    transport.send(RankId{0},
-                   encode_message(ToCoordinator{WorkerGivesUp{static_cast<std::int32_t>(code), error.what()}}));
+    last_word = {static_cast<std::int32_t>(error.code()), error.what()};
+  } catch (const std::bad_alloc&) {
+    last_word = {static_cast<std::int32_t>(ExitCode::failed), "there is not enough memory for this worker"};
+  } catch (const std::exception& error) {
+    last_word = {static_cast<std::int32_t>(ExitCode::failed), error.what()};
   }
-  flush(transport, std::chrono::seconds{10});
-  return code;
+  transport.send(RankId{0}, encode_message(ToCoordinator{std::move(last_word)}));
+  return await_leave(transport);
 }
 
 }  // namespace pantile

@@ -9,8 +9,7 @@
 namespace pantile {
 
 /// Serves until the coordinator says Leave, and returns the code it gave. A failure of this machine (no engine, a full
-/// disk) is told to the coordinator, and is the return value then. Throws Error if the coordinator is of another
-/// version.
+/// disk, an input that is not mounted) is told to the coordinator; the worker then only waits for Leave.
 [[nodiscard]] ExitCode run_worker(Transport& transport, const NodeShare& share);
 
 }  // namespace pantile

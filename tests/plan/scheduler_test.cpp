@@ -180,6 +180,14 @@ TEST(Scheduler, AFailedItemIsTriedElsewhereAndThenGivenUp) {
   EXPECT_EQ(desk.all<Quarantine>()[0].attempts, 3U);
 }
 
+TEST(Scheduler, AFileThatCannotBeReadIsTriedByAnotherRank) {
+  Desk desk{items_of({100}), {.retries = 2, .expected_ranks = 2}};
+  desk.hear(RankJoined{.rank = r1, .px_per_s = 1000}).hear(RankJoined{.rank = r2, .px_per_s = 1000});
+  desk.hear(ItemFailed{r1, ItemId{0}, Fault::unreadable, "no such file"});
+  EXPECT_THAT(desk.all<Quarantine>(), IsEmpty()) << "a mount may be away on one node";
+  EXPECT_THAT(desk.assigned(r2), ElementsAre(0));
+}
+
 TEST(Scheduler, AFailedItemIsAUnitOfItsOwn) {
   Desk desk{items_of(std::vector<std::uint64_t>(20, 100))};
   desk.hear(RankJoined{.rank = r1, .px_per_s = 2000});  // half a second is ten items
@@ -357,6 +365,13 @@ TEST(Scheduler, AShardThatNeverBecomesReadyIsTakenBack) {
   EXPECT_THAT(desk.hear(SealReady{r1, ShardId{1}}, 304).all<RefuseShard>(), SizeIs(1));
 }
 
+TEST(Scheduler, TheShardOfTheOnlyRankIsWaitedFor) {
+  Desk desk{items_of({100}), {.seal_timeout_s = 300}};
+  desk.hear(RankJoined{.rank = r1}).hear(ItemComputed{r1, ItemId{0}, 1}, 1);
+  desk.hear(SealAsked{r1, ShardId{1}, {row(0)}}, 2).hear(Tick{}, 3000);
+  EXPECT_THAT(desk.hear(SealReady{r1, ShardId{1}}, 3001).all<CommitShard>(), SizeIs(1));
+}
+
 TEST(Scheduler, EndsWhenEverythingIsSettledAndDismissesTheRanks) {
   Desk desk{items_of({10})};
   desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2});
@@ -391,6 +406,24 @@ TEST(Scheduler, ADrainRecallsSealsAndEnds) {
 TEST(Scheduler, EndsWhenEveryRankIsLost) {
   Desk desk{items_of({10, 20})};
   desk.hear(RankJoined{.rank = r1}).hear(RankLost{r1});
+  ASSERT_THAT(desk.all<Finished>(), SizeIs(1));
+  EXPECT_EQ(desk.all<Finished>()[0].outcome, Outcome::out_of_ranks);
+}
+
+TEST(Scheduler, ARankThatIsUnableNeitherEndsTheRunNorIsWaitedFor) {
+  Desk desk{items_of({10, 20}), {.expected_ranks = 2, .gather_s = 60}};
+  EXPECT_THAT(desk.hear(RankUnable{r1}).said, IsEmpty()) << "the other may still come";
+  EXPECT_THAT(desk.hear(RankJoined{.rank = r2}, 1).assigned(r2), ElementsAre(1)) << "all have told";
+  Desk none{items_of({10, 20}), {.expected_ranks = 2}};
+  none.hear(RankUnable{r1}).hear(RankUnable{r2});
+  ASSERT_THAT(none.all<Finished>(), SizeIs(1));
+  EXPECT_EQ(none.all<Finished>()[0].outcome, Outcome::out_of_ranks);
+}
+
+TEST(Scheduler, ADrainThatLosesItsLastRankHasNotEndedInOrder) {
+  Desk desk{items_of({10, 20})};
+  desk.hear(RankJoined{.rank = r1}).hear(Drain{}, 1);
+  desk.hear(ItemComputed{r1, ItemId{1}, 1}, 2).hear(SealAsked{r1, ShardId{1}, {row(1)}}).hear(RankLost{r1});
   ASSERT_THAT(desk.all<Finished>(), SizeIs(1));
   EXPECT_EQ(desk.all<Finished>()[0].outcome, Outcome::out_of_ranks);
 }

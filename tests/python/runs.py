@@ -17,6 +17,9 @@ BROKEN = SOURCE / "tests" / "data" / "broken"
 MODELS = SOURCE / "tests" / "data" / "models"
 TEST_DATA = Path(os.environ.get("PANTILE_TEST_DATA", SOURCE.parent / "shared" / "data"))
 
+# Names the ONNX Runtime library to open.
+ENGINE_VARIABLE = "PANTILE_ORT_LIB"
+
 UPSCALE = MODELS / "upscale2x.onnx"
 SHARPEN = MODELS / "sharpen_y.onnx"
 

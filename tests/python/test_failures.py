@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from runs import BROKEN, PAGES, UPSCALE, Job, digest, pantile, run, verified
+from runs import BINARY, BROKEN, ENGINE_VARIABLE, PAGES, UPSCALE, Job, digest, environment, pantile, run, verified
 
 
 def refused(*arguments: object, code: int = 2, words: list[str]) -> str:
@@ -113,6 +115,93 @@ def test_a_file_that_changed_since_the_catalog_is_not_mixed_in(tmp_path: Path) -
     run(job, tmp_path / "out")
     refused("run", Job(tmp_path, model=UPSCALE, inputs=[pages], image="{border: reflect}").write(),
             "--output", tmp_path / "out", words=["border"])  # fmt: skip
+
+
+def begun(job: Path, output: Path) -> None:
+    """A run that was stopped after its first shard, or is at least begun."""
+    process = subprocess.Popen([str(BINARY), "run", str(job), "--output", str(output)], env=environment(), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (output / "journal").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_an_input_that_is_away_costs_no_item(tmp_path: Path, ranks: str) -> None:
+    pages = tmp_path / "pages"
+    shutil.copytree(PAGES, pages)
+    job = Job(tmp_path, inputs=[pages]).write()
+    begun(job, tmp_path / "out")
+    pages.rename(tmp_path / "away")
+    refused("run", job, "--output", tmp_path / "out", "--ranks", ranks, words=["pages", "mounted?"])
+    (tmp_path / "away").rename(pages)
+    run(job, tmp_path / "out", "--ranks", ranks)
+    run(job, tmp_path / "whole")
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def test_an_input_that_goes_away_under_way_costs_no_item(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    shutil.copytree(PAGES, pages)
+    job = Job(tmp_path, inputs=[pages]).write()
+    process = subprocess.Popen(
+        [str(BINARY), "run", str(job), "--output", str(tmp_path / "out"), "--set", "devices.jobs_per_device=1"],
+        env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((tmp_path / "out" / "shards").glob("*")):
+        time.sleep(0.005)
+    pages.rename(tmp_path / "away")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    assert "cannot be reached" in said
+    (tmp_path / "away").rename(pages)
+    run(job, tmp_path / "out")
+    run(job, tmp_path / "whole")
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def test_a_project_that_moved_goes_on_with_the_files_where_they_are_now(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    shutil.copytree(PAGES, old / "pages")
+    job = Job(old, inputs=[Path("pages")]).write()
+    begun(job, old / "out")
+    old.rename(new)
+    run(new / "job.yaml", new / "out")
+    report = verified(new / "out")
+    assert (report["done"], report["quarantined"]) == (report["items"], 0)
+
+
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_an_output_folder_that_cannot_even_be_looked_at_is_told(tmp_path: Path, ranks: str) -> None:
+    job = Job(tmp_path, include=["small.png"]).write()
+    refused("run", job, "--output", tmp_path / ("n" * 300), "--ranks", ranks, code=1, words=["File name too long"])
+
+
+def test_a_rank_that_cannot_open_its_device_leaves_the_work_to_the_others(tmp_path: Path) -> None:
+    job = Job(tmp_path, include=["small*", "page-0*"]).write()
+    command = [str(BINARY), "run", str(job), "--output", str(tmp_path / "out")]
+    broken = ["env", f"{ENGINE_VARIABLE}={tmp_path / 'absent.so'}"]
+    launched = ["mpirun", "--oversubscribe", "-n", "1", *command, ":", "-n", "1", *broken, *command, ":", "-n", "1", *command]
+    done = subprocess.run(launched, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "rank 1 gives up" in done.stderr
+    assert "absent.so" in done.stderr
+    run(job, tmp_path / "whole")
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def test_when_mpirun_cannot_start_the_ranks_its_reason_is_told(tmp_path: Path) -> None:
+    job = Job(tmp_path, include=["small.png"]).write()
+    done = subprocess.run(
+        [str(BINARY), "run", str(job), "--ranks", "3"],
+        env={**environment(), "OMPI_MCA_plm": "nonesuch"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "mpirun could not start the ranks" in done.stderr, done.stderr
+    assert "nonesuch" in done.stderr, done.stderr
 
 
 @pytest.fixture
