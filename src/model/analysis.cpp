@@ -160,8 +160,11 @@ std::variant<AxisGeometry, std::string> axis_geometry(const AxisMap& map) {
     return AxisGeometry{scale, static_cast<int>(before), static_cast<int>(shrink - before), false};
   }
   if (shrink == 0) {
-    return AxisGeometry{scale, static_cast<int>(std::max<std::int64_t>(0, -seen.first)),
-                        static_cast<int>(std::max<std::int64_t>(0, seen.last)), true};
+    // Enough to see all that matters, and to hide what saw padding at the tile's own edges. The first is the larger one
+    // unless a layer crops what a later one pads.
+    const auto hides = [scale](std::int64_t unclean) { return (unclean + scale - 1) / scale; };
+    return AxisGeometry{scale, static_cast<int>(std::max<std::int64_t>(hides(map.unclean_begin), -seen.first)),
+                        static_cast<int>(std::max<std::int64_t>(hides(map.unclean_end), seen.last)), true};
   }
   return fmt::format(
       "it pads some layers and not others: {} pixels of its output saw padding at the sides, and it {} by "

@@ -171,14 +171,49 @@ const std::vector<Case>& cases() {
   return all;
 }
 
+// Layers that crop what later ones pad: the frame of a tile that saw padding is wider than what a pixel sees.
+std::string sliced(OnnxBuilder& b, const std::string& from, int px) {
+  return b.op("Slice", {from, b.integers({px, px}), b.integers({-px, -px}), b.integers({2, 3})});
+}
+std::string cropped_then_padded(OnnxBuilder& b) { return b.conv(sliced(b, "input", 1), 3, 4, {.pads = {2, 2, 2, 2}}); }
+std::string framed(OnnxBuilder& b) {
+  return b.op("Pad", {sliced(b, "input", 2), b.integers({0, 0, 2, 2, 0, 0, 2, 2})});
+}
+std::string gap_at_the_end(OnnxBuilder& b) {
+  const std::string t = b.deconv("input", 3, 4, {.kernel = {2, 2}, .strides = {3, 3}}, {1, 1});
+  return b.conv(t, 4, 3, {.pads = {1, 1, 1, 1}});
+}
+std::string spread_over_channels(OnnxBuilder& b) {
+  const std::string grey = b.conv("input", 3, 1, {.pads = {1, 1, 1, 1}});
+  return b.op("Mul", {grey, b.floats({1, 3, 1, 1}, {0.5F, 1, 2})});
+}
+
+/// Their halo is wider than what one pixel moves; all else is promised of them too.
+const std::vector<Case>& framed_cases() {
+  using enum Padding;
+  static const std::vector<Case> all{
+      {"cropped, then padded", 1, around(2), same, cropped_then_padded},
+      {"framed", 1, around(2), same, framed},
+      {"gap at the end", 3, around(1), same, gap_at_the_end},
+      {"spread over channels", 1, around(1), same, spread_over_channels},
+  };
+  return all;
+}
+
 std::vector<std::byte> built(const Case& each) {
   OnnxBuilder builder{3, 17};
   const std::string output = each.build(builder);
   return builder.build(output);
 }
 
+std::vector<Case> all_cases() {
+  std::vector<Case> all = cases();
+  all.insert(all.end(), framed_cases().begin(), framed_cases().end());
+  return all;
+}
+
 TEST(Analysis, FindsScaleHaloAndPaddingOfEachKindOfLayer) {
-  for (const Case& each : cases()) {
+  for (const Case& each : all_cases()) {
     SCOPED_TRACE(each.name);
     const ModelFacts facts = analyse(built(each), each.name);
     ASSERT_TRUE(facts.local) << facts.why_not_local;
@@ -241,9 +276,11 @@ TEST(Analysis, OnePixelMovesExactlyTheOutputThatTheHaloPromises) {
 
 TEST(Analysis, TilesOfEachKindOfLayerEqualTheWholeBitByBit) {
   const Engine engine;
-  for (const Case& each : cases()) {
+  for (const Case& each : all_cases()) {
     SCOPED_TRACE(each.name);
     testing::OpenModel model{engine, built(each), each.name};
+    ASSERT_TRUE(model.facts.local) << model.facts.why_not_local;
+    EXPECT_EQ(testing::output_of(model.session, testing::noise(3, {40, 40})).channels, model.facts.output_channels);
     const testing::Planes image = testing::noise(3, {75, 90}, 3);
     for (const Extent core : {Extent{32, 32}, Extent{33, 47}, Extent{64, 32}}) {
       EXPECT_EQ(testing::differing_samples(model.session, model.facts.geometry, image, core), 0U) << to_string(core);
@@ -345,6 +382,10 @@ TEST(Analysis, RefusesWhatTilesCannotGiveExactly) {
                 return b.op("Slice", {"input", b.integers({0}), b.integers({16}), b.integers({2})});
               }),
               HasSubstr("fixed place"));
+  EXPECT_THAT(why_not_local([](OnnxBuilder& b) { return nearest(b, "half_pixel", "floor"); }),
+              HasSubstr("does not repeat each pixel"));
+  EXPECT_THAT(why_not_local([](OnnxBuilder& b) { return nearest(b, "pytorch_half_pixel", "ceil"); }),
+              HasSubstr("does not repeat each pixel"));
   EXPECT_THAT(why_not_local([](OnnxBuilder& b) { return b.op("Transpose", {"input"}); }),
               AllOf(HasSubstr("Transpose 'Transpose1'"), HasSubstr("cannot follow")));
   EXPECT_THAT(why_not_local([](OnnxBuilder& b) {

@@ -119,6 +119,15 @@ void Walker::expect_no_map(const onnx::NodeProto& node, std::string_view constan
   }
 }
 
+/// How many channels a constant has, to which a tensor of one channel is spread.
+std::int64_t Walker::channels_of(const onnx::NodeProto& node, std::string_view constant) const {
+  const std::vector<std::int64_t> dims = *graph_.dims(constant);
+  if (dims.size() > 4 || (dims.size() == 4 && dims[0] != 1)) {
+    stop(node, fmt::format("uses the constant '{}', which stands for more than one image", constant));
+  }
+  return dims.size() < 3 ? 1 : dims[dims.size() - 3];
+}
+
 /// Integers that are an attribute in old operator sets, and input `at` in new ones.
 std::vector<std::int64_t> Walker::list(const onnx::NodeProto& node, std::string_view name, int at) const {
   if (has_attribute(node, name) || input(node, at).empty()) {
@@ -141,9 +150,11 @@ Grid Walker::unary(const onnx::NodeProto& node) {
 
 Grid Walker::elementwise(const onnx::NodeProto& node) {
   std::optional<Grid> all;
+  std::int64_t constant_channels = 1;
   for (const auto& name : node.input()) {
     if (graph_.is_constant(name)) {
       expect_no_map(node, name);
+      constant_channels = std::max(constant_channels, channels_of(node, name));
       continue;
     }
     const Grid* each = grid(name);
@@ -161,6 +172,7 @@ Grid Walker::elementwise(const onnx::NodeProto& node) {
     }
     all = Grid{*y, *x, std::max(all->channels, each->channels)};
   }
+  all->channels = std::max(all->channels, constant_channels);
   return *all;  // the node is on a path from the input, so one of its inputs is made of pixels
 }
 

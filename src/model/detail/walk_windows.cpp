@@ -155,9 +155,11 @@ Grid Walker::resize(const onnx::NodeProto& node) {
   const std::string rounding =
       attribute(node, "nearest_mode",
                 std::string_view{places == "asymmetric" && graph_.opset() < 11 ? "floor" : "round_prefer_floor"});
-  // With whole factors the middle of a small pixel is never halfway between two large ones, so any rounding will do.
-  const bool plain =
-      places == "half_pixel" || places == "pytorch_half_pixel" || (places == "asymmetric" && rounding == "floor");
+  // With whole factors the middle of a small pixel lies less than half a large one from the one that it is in, and
+  // never at half: both kinds of rounding to the nearest find it.
+  const bool by_middle = places == "half_pixel" || places == "pytorch_half_pixel";
+  const bool plain = by_middle ? rounding == "round_prefer_floor" || rounding == "round_prefer_ceil"
+                               : places == "asymmetric" && rounding == "floor";
   const bool has_factors = node.op_type() == "Upsample" || graph_.opset() < 11 || !input(node, 2).empty();
   std::optional<std::vector<double>> factors;
   if (has_factors) {
@@ -165,7 +167,9 @@ Grid Walker::resize(const onnx::NodeProto& node) {
     factors = has_attribute(node, "scales") ? real_attribute(node, "scales") : graph_.reals(input(node, at));
   }
   if (!plain || !factors || factors->size() != 4 || (*factors)[0] != 1 || (*factors)[1] != 1) {
-    stop(node, "does not enlarge by factors that are written in the model; only nearest by whole factors is tiled");
+    stop(node,
+         fmt::format("does not repeat each pixel by factors that are written in the model ({}, {}); only that is tiled",
+                     places, rounding));
   }
   const auto y = static_cast<int>((*factors)[2]);
   const auto x = static_cast<int>((*factors)[3]);

@@ -57,6 +57,7 @@ class Walker {
   const Grid& data(const onnx::NodeProto& node) const;
   void expect_constants(const onnx::NodeProto& node, int from) const;
   void expect_no_map(const onnx::NodeProto& node, std::string_view constant) const;
+  [[nodiscard]] std::int64_t channels_of(const onnx::NodeProto& node, std::string_view constant) const;
   Grid slid(const onnx::NodeProto& node, const Grid& input, const Kernels& kernels) const;
   void add_cost(const Grid& area, double macs);
   [[nodiscard]] std::vector<std::int64_t> list(const onnx::NodeProto& node, std::string_view name, int at) const;
