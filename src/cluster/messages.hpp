@@ -20,6 +20,7 @@
 
 #include "base/message.hpp"
 #include "base/result.hpp"
+#include "codec/header_facts.hpp"
 #include "plan/work.hpp"
 #include "store/row_ranges.hpp"
 
@@ -113,7 +114,7 @@ struct AssignedItem {
   std::uint32_t attempt = 1;
   std::string file;              ///< where its encoded bytes lie
   std::uint64_t file_bytes = 0;  ///< by the catalog; another size means that it changed
-  Extent extent;                 ///< input pixels, oriented
+  HeaderFacts header;            ///< by the catalog; others mean that it changed
   Extent output_extent;
   std::vector<BlockRange> blocks;
 };
@@ -197,7 +198,7 @@ void fields(Archive& archive, Welcome& message) {
 }
 template <class Archive>
 void fields(Archive& archive, AssignedItem& item) {
-  archive(item.item, item.attempt, item.file, item.file_bytes, item.extent, item.output_extent, item.blocks);
+  archive(item.item, item.attempt, item.file, item.file_bytes, item.header, item.output_extent, item.blocks);
 }
 template <class Archive>
 void fields(Archive& archive, AssignUnit& message) {

@@ -9,6 +9,7 @@
 
 #include "base/extent.hpp"
 #include "base/result.hpp"
+#include "codec/header_facts.hpp"
 
 namespace pantile {
 
@@ -30,6 +31,10 @@ struct ImageHeader {
   bool has_alpha = false;    ///< an alpha channel, or a transparent colour
   bool operator==(const ImageHeader&) const = default;
 };
+
+[[nodiscard]] constexpr HeaderFacts facts_of(const ImageHeader& header) noexcept {
+  return {header.oriented, header.orientation, header.channels, header.bits};
+}
 
 /// Bytes of the image that decode() gives: 1 or 2 a sample.
 [[nodiscard]] constexpr std::uint64_t decoded_bytes(const ImageHeader& header) noexcept {

@@ -9,6 +9,7 @@
 
 #include "base/message.hpp"
 #include "base/result.hpp"
+#include "codec/header_facts.hpp"
 #include "model/facts.hpp"
 #include "model/session.hpp"
 #include "pipeline/arena.hpp"
@@ -36,7 +37,7 @@ struct RunBlock {
   std::uint32_t attempt = 1;
   std::string file;
   std::uint64_t file_bytes = 0;
-  Extent extent;              ///< input pixels of the item, oriented
+  HeaderFacts header;         ///< of the item, by the catalog
   Rect rect;                  ///< of the block, output pixels of the item
   Extent tile;                ///< core input pixels
   Slot slot;                  ///< where the block's pixels go
@@ -132,7 +133,7 @@ void fields(Archive& archive, StartLanes& message) {
 }
 template <class Archive>
 void fields(Archive& archive, RunBlock& message) {
-  archive(message.ticket, message.key, message.attempt, message.file, message.file_bytes, message.extent, message.rect,
+  archive(message.ticket, message.key, message.attempt, message.file, message.file_bytes, message.header, message.rect,
           message.tile, message.slot, message.last_of_item);
 }
 template <class Archive>

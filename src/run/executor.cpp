@@ -178,14 +178,22 @@ class Executor {
       if (!header) {
         return header.failure();
       }
+      // Before room is made for it: what the gate refuses must not depend on how much room there is.
+      if (std::optional<Failure> refused = refusal(header.value(), encoded.size(), DecodeLimits{})) {
+        return *std::move(refused);
+      }
+      if (const HeaderFacts facts = facts_of(header.value()); facts != run.header) {
+        return Failure{
+            Fault::changed,
+            fmt::format("the image is {} (orientation {}, {} channels of {} bits) and was {} ({}, {} of {}) when "
+                        "the catalog was made",
+                        to_string(facts.extent), facts.orientation, facts.channels, facts.bits,
+                        to_string(run.header.extent), run.header.orientation, run.header.channels, run.header.bits)};
+      }
       Charge charge = charge_pixels(decoded_bytes(header.value()));
       Result<Image> image = pantile::decode(encoded, DecodeLimits{});
       if (!image) {
         return image.failure();
-      }
-      if (image.value().extent() != run.extent) {
-        return Failure{Fault::changed, fmt::format("the image is {} now and was {} when the catalog was made",
-                                                   to_string(image.value().extent()), to_string(run.extent))};
       }
       return std::make_shared<const DecodedItem>(
           DecodedItem{std::move(image).value(), xxh3_64(encoded), std::move(charge)});
@@ -195,7 +203,7 @@ class Executor {
       return Failure{Fault::does_not_fit,
                      fmt::format("its {} pixels do not fit under the device's memory cap beside the "
                                  "model",
-                                 to_string(run.extent))};
+                                 to_string(run.header.extent))};
     }
   }
 
@@ -218,12 +226,13 @@ class Executor {
 
   BlockJob job_of(const RunBlock& run, const std::shared_ptr<const DecodedItem>& item) const {
     const std::span<std::byte> slot = arena_.at(run.slot);
-    return {.ticket = run.ticket,
-            .item = item,
-            .grid = TileGrid{run.extent, device_->stage->geometry(), device_->stage->border(), run.rect, run.tile},
-            .rect = run.rect,
-            .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
-            .key = run.key};
+    return {
+        .ticket = run.ticket,
+        .item = item,
+        .grid = TileGrid{run.header.extent, device_->stage->geometry(), device_->stage->border(), run.rect, run.tile},
+        .rect = run.rect,
+        .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
+        .key = run.key};
   }
 
   /// On the lane that did a block's last tile.

@@ -35,7 +35,7 @@ struct ItemInHand {
   [[nodiscard]] bool under_way() const noexcept { return out > 0 || stored + lost < begun; }
   /// What the executor holds for it: at most three bytes a pixel in the common case.
   [[nodiscard]] std::uint64_t decoded_bytes() const noexcept {
-    return static_cast<std::uint64_t>(assigned.extent.area()) * 3;
+    return static_cast<std::uint64_t>(assigned.header.extent.area()) * 3;
   }
 };
 

@@ -68,6 +68,12 @@ StageOptions stage_options(const StageConfig& stage, const ModelFacts& facts) {
                     stage.model.written, facts.input_channels, facts.input_channels == 1 ? "" : "s",
                     stage.image.channels(), facts.input_channels == 1 ? "Y" : "RGB")};
   }
+  if (constexpr int most_channels = 4; facts.output_channels < 1 || facts.output_channels > most_channels) {
+    throw UsageError{fmt::format(
+        "pipeline.{}.output.kind: {} makes {} channels, and an image has 1 to {}. This version writes images "
+        "only.",
+        stage.id, stage.model.written, facts.output_channels, most_channels)};
+  }
   StageOptions options{.color = color_mode(stage.image.color),
                        .border = border_of(stage, facts),
                        .scaling = {},

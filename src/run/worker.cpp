@@ -300,7 +300,7 @@ class Worker {
                            .attempt = item.assigned.attempt,
                            .file = item.assigned.file,
                            .file_bytes = item.assigned.file_bytes,
-                           .extent = item.assigned.extent,
+                           .header = item.assigned.header,
                            .rect = row.rect,
                            .tile = tile_,
                            .slot = slot,

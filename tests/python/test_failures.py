@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import struct
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -117,11 +119,57 @@ def test_a_file_that_changed_since_the_catalog_is_not_mixed_in(tmp_path: Path) -
             "--output", tmp_path / "out", words=["border"])  # fmt: skip
 
 
-def begun(job: Path, output: Path) -> None:
-    """A run that was stopped after its first shard, or is at least begun."""
+def test_a_header_that_claims_a_vast_image_costs_one_item(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    shutil.copy(PAGES / "small.png", pages)
+    for name, side in {"vast.png": 2**31 - 1, "large.png": 100_000_000, "wide.png": 70_000}.items():
+        size = struct.pack(">II", side, side)
+        body = b"IHDR" + size + bytes([8, 2, 0, 0, 0])
+        chunks = [struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)), struct.pack(">I", 9) + b"IDAT" + bytes(13)]
+        (pages / name).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    job = Job(tmp_path, inputs=[pages]).write()
+    run(job, tmp_path / "out", code=3)
+    with (tmp_path / "out" / "quarantine.csv").open() as file:
+        reasons = {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    assert reasons == {"vast.png": "too_large", "large.png": "too_large", "wide.png": "too_large"}
+
+
+def test_the_catalog_of_a_start_that_died_is_not_taken_for_another_jobs(tmp_path: Path) -> None:
+    run(Job(tmp_path / "a", include=["small.png"]).write(), tmp_path / "out")
+    for left in [path for path in (tmp_path / "out").iterdir() if path.name != "catalog.h5"]:
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    run(Job(tmp_path / "b", include=["page-01.png", "page-02.png"]).write(), tmp_path / "out")
+    assert "page-01.png" in pantile("inspect", tmp_path / "out", "page-01.png").stdout
+    assert verified(tmp_path / "out")["items"] == 2
+
+
+def test_an_output_folder_may_have_an_apostrophe(tmp_path: Path) -> None:
+    run(Job(tmp_path, include=["small.png"]).write(), tmp_path / "O'Brien's")
+    assert verified(tmp_path / "O'Brien's")["done"] == 1
+
+
+def test_an_image_that_is_turned_under_way_is_told_and_not_mixed_in(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    encoded = (PAGES / "turned.jpg").read_bytes()
+    (pages / "a.jpg").write_bytes(encoded)
+    job = Job(tmp_path, inputs=[pages], include=["*.jpg"]).write()
+    begun(job, tmp_path / "out", wait_for="run.yaml")
+    at = encoded.index(b"\x01\x12\x00\x03\x00\x00\x00\x01") if b"MM\x00*" in encoded[:64] else encoded.index(b"\x12\x01\x03\x00\x01\x00\x00\x00")
+    value = at + (9 if b"MM\x00*" in encoded[:64] else 8)
+    # 6 and 8, and 1 and 3, have the same extent.
+    other = {6: 8, 8: 6, 1: 3, 3: 1, 5: 7, 7: 5}[encoded[value]]
+    (pages / "a.jpg").write_bytes(encoded[:value] + bytes([other]) + encoded[value + 1 :])
+    done = run(job, tmp_path / "out", code=3)
+    assert f"orientation {other}" in done.stderr
+
+
+def begun(job: Path, output: Path, wait_for: str = "journal") -> None:
+    """A run that was killed as soon as it had made that file."""
     process = subprocess.Popen([str(BINARY), "run", str(job), "--output", str(output)], env=environment(), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (output / "journal").exists():
+    while time.monotonic() < deadline and not (output / wait_for).exists():
         time.sleep(0.01)
     process.kill()
     process.wait()
