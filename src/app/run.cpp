@@ -20,7 +20,11 @@ std::vector<std::string> sets_of(const RunCommand& command) {
   std::vector<std::string> sets = command.sets;
   if (!command.output.empty()) {
     // Quoted: a folder may be called 010 or true, and must not become a number.
-    sets.push_back("output.dir='" + command.output + "'");
+    std::string quoted;
+    for (const char c : command.output) {
+      quoted += c == '\'' ? std::string{"''"} : std::string{c};
+    }
+    sets.push_back("output.dir='" + quoted + "'");
   }
   return sets;
 }

@@ -16,7 +16,7 @@ LiveState state_of(const RunLayout& layout) {
   if (const std::optional<LiveState> told = read_live(layout.live())) {
     live = *told;
   } else {
-    live.state = journal.end_digest() ? RunState::done : RunState::interrupted;
+    live.state = journal.end() ? RunState::done : RunState::interrupted;
     live.epoch = index(journal.epoch());
   }
   live.items = journal.items();
@@ -25,7 +25,7 @@ LiveState state_of(const RunLayout& layout) {
   if (!is_active(live.state)) {
     live.running = 0;
     live.computed = 0;
-    live.state = journal.end_digest() ? RunState::done : live.state;
+    live.state = journal.end() ? RunState::done : live.state;
   }
   return live;
 }

@@ -210,7 +210,7 @@ class Coordinator {
                             .attempt = item.attempt,
                             .file = job_.catalog.file(item.item).string(),
                             .file_bytes = facts.bytes,
-                            .extent = facts.extent,
+                            .header = {facts.extent, facts.orientation, facts.channels, facts.bits},
                             .output_extent = job_.output_extent(item.item),
                             .blocks = std::move(item.blocks)});
     }
@@ -321,12 +321,7 @@ class Coordinator {
       conclusion.error = error_.empty() ? "all workers are gone and items are left" : error_;
     }
     try {
-      const RunTotals totals = write_index(job_.folder.layout(), job_.catalog, job_.state);
-      write_quarantine_list(job_.folder.layout().quarantine(), job_.catalog, job_.state);
-      if (*outcome_ == Outcome::complete) {
-        job_.journal.append(RunEnd{totals.digest}, job_.state);
-        job_.journal.commit();
-      }
+      finish_folder();
     } catch (const Error& error) {
       // On a full disk the first error is the one to tell. What is committed stays committed.
       conclusion.error = conclusion.error.empty() ? error.what() : conclusion.error;
@@ -339,6 +334,20 @@ class Coordinator {
     live_.eta_s = 0;
     conclusion.live = live_;
     return conclusion;
+  }
+
+  /// Leaves the index and the list of what is in quarantine, and says in the journal that all is done if it is.
+  void finish_folder() {
+    const RunLayout& layout = job_.folder.layout();
+    if (job_.state.end() && hash_of(layout.index()) == job_.state.end()->index) {
+      return;  // It was done before, and nothing has changed.
+    }
+    const RunTotals totals = write_index(layout, job_.catalog, job_.state);
+    write_quarantine_list(layout.quarantine(), job_.catalog, job_.state);
+    if (*outcome_ == Outcome::complete) {
+      job_.journal.append(RunEnd{totals.digest, hash_of(layout.index())}, job_.state);
+      job_.journal.commit();
+    }
   }
 
   [[nodiscard]] ExitCode exit_code() const {

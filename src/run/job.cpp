@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/log.hpp"
+#include "codec/decode.hpp"
 #include "config/identity.hpp"
 #include "device/cpu.hpp"
 #include "image/block_grid.hpp"
@@ -29,11 +30,12 @@ std::vector<InputSpec> input_specs(const RunConfig& config) {
 
 Catalog catalog_of(const RunConfig& config) { return build_catalog(input_specs(config), usable_cores()); }
 
-RunStart run_start(const RunConfig& config, const Catalog& catalog) {
+RunStart run_start(const RunConfig& config, const Job& job) {
   RunStart start{.time = iso_time(std::chrono::system_clock::now()),
-                 .items = catalog.size(),
+                 .items = job.catalog.size(),
                  .outputs = {},
-                 .plan = effective_text(config)};
+                 .plan = effective_text(config),
+                 .identity_hash = identity_hash(job.folder.layout())};
   for (const OutputConfig& output : config.outputs) {
     start.outputs.push_back({output.name, output.dtype});
   }
@@ -45,6 +47,15 @@ std::optional<Failure> hopeless(const Job& job, ItemId item) {
   const Fault fault = job.catalog.fault(item);
   if (fault != Fault::none) {
     return Failure{fault, job.catalog.item(item).detail};
+  }
+  const CatalogItem facts = job.catalog.item(item);
+  const ImageHeader header{.format = facts.format,
+                           .stored = facts.extent,
+                           .oriented = facts.extent,
+                           .channels = facts.channels,
+                           .bits = facts.bits};
+  if (std::optional<Failure> refused = refusal(header, facts.bytes, DecodeLimits{})) {
+    return refused;
   }
   if (job.output_extent(item).empty()) {
     return Failure{Fault::unsupported,
@@ -151,14 +162,19 @@ Job prepare_job(const RunConfig& config, Start start) {
   const StageOptions options = stage_options(stage, facts);
   // Inputs are looked at before the folder is made: a mistyped path must not leave an empty run behind.
   const RunLayout layout{config.output.dir.resolved};
+  // A catalog counts once the identity stands that names its digest: of a start that died in between nothing is kept.
+  // (A journal without an identity is refused below; its catalog is not touched.)
+  const auto is_begun = [&layout] {
+    return std::filesystem::exists(layout.catalog()) &&
+           (std::filesystem::exists(layout.identity()) || std::filesystem::exists(layout.journal()));
+  };
   std::optional<Catalog> listed;
-  if (start == Start::fresh || !std::filesystem::exists(layout.catalog())) {
+  if (start == Start::fresh || !is_begun()) {
     listed = catalog_of(config);
   }
   RunFolder folder = start == Start::fresh ? RunFolder::open_fresh(layout.root) : RunFolder::open(layout.root);
-  const bool stored = std::filesystem::exists(layout.catalog());
+  const bool stored = is_begun();
   Catalog catalog = stored ? read_catalog(layout.catalog()) : listed ? std::move(*listed) : catalog_of(config);
-  // The catalog before the identity that names its digest: killed in between, the next start finds both or one of use.
   if (!stored) {
     write_catalog(layout.catalog(), catalog);
   }
@@ -181,8 +197,8 @@ Job prepare_job(const RunConfig& config, Start start) {
           .state = std::move(state),
           .journal = std::move(journal),
           .work = {}};
-  job.folder.remove_orphans(job.state);
-  job.journal.append(run_start(config, job.catalog), job.state);
+  job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
+  job.journal.append(run_start(config, job), job.state);
   job.folder.set_epoch(job.journal.epoch());
   plan_work(job);
   job.journal.commit();

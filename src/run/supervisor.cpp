@@ -164,7 +164,7 @@ ExitCode verdict(int status, const RunLayout& layout) {
     case ExitCode::done:
     case ExitCode::quarantined: {
       const JournalState state = read_journal(layout.journal());
-      if (state.end_digest()) {
+      if (state.end()) {
         return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
       }
       log::error(

@@ -178,7 +178,12 @@ Catalog read_catalog(const std::filesystem::path& path) {
     if (digest.text() != hdf5::read_text_attribute(file.get(), "columns_digest")) {
       throw Error{"its columns are not the ones that were written (damaged, or edited)"};
     }
-    return to_catalog(columns);
+    Catalog catalog = to_catalog(columns);
+    if (hdf5::read_text_attribute(file.get(), "catalog_digest") != to_string(catalog.digest()) ||
+        hdf5::read_number_attribute(file.get(), "items") != catalog.size()) {
+      throw Error{"its attributes are not those of its columns (damaged, or edited)"};
+    }
+    return catalog;
   } catch (const Error& error) {
     throw Error{"cannot read the catalog " + path.string() + ": " + error.what()};
   }

@@ -1,5 +1,6 @@
 #include "store/file_hash.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,6 +8,7 @@
 
 #include "base/byte_size.hpp"
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/wire.hpp"
 
 namespace pantile {
@@ -32,6 +34,10 @@ FileHash hash_file(int fd, std::string_view name, const std::function<void(std::
       progress(static_cast<std::uint64_t>(count));
     }
   }
+}
+
+FileHash hash_of(const std::filesystem::path& path) {
+  return std::filesystem::exists(path) ? hash_file(open_file(path, O_RDONLY).get(), path.string()) : FileHash{};
 }
 
 }  // namespace pantile

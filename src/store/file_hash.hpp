@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string_view>
 
@@ -18,5 +19,8 @@ struct FileHash {
 /// Throws Error with `name` and the system's reason.
 [[nodiscard]] FileHash hash_file(int fd, std::string_view name,
                                  const std::function<void(std::uint64_t)>& progress = {});
+
+/// The same of a file by its name; of no bytes if it is not there.
+[[nodiscard]] FileHash hash_of(const std::filesystem::path& path);
 
 }  // namespace pantile

@@ -42,6 +42,7 @@ void put(Writer& writer, const RunStart& start) {
     writer.put(output.name).put(output.dtype);
   }
   writer.put(start.plan);
+  put(writer, start.identity_hash);
 }
 void put(Writer& writer, const ShardCommit& commit) {
   writer.put(commit.shard).put(commit.bytes);
@@ -58,7 +59,11 @@ void put(Writer& writer, const ItemQuarantined& quarantine) {
   put(writer, quarantine.failure);
 }
 void put(Writer& writer, const ShardRetired& retired) { writer.put(retired.shard); }
-void put(Writer& writer, const RunEnd& end) { put(writer, end.digest); }
+void put(Writer& writer, const RunEnd& end) {
+  put(writer, end.digest);
+  writer.put(end.index.bytes);
+  put(writer, end.index.hash);
+}
 void put(Writer& writer, const Release& release) { writer.put(release.item); }
 
 Hash128 get_hash(Reader& reader) {
@@ -80,6 +85,7 @@ RunStart get(Reader& reader, std::type_identity<RunStart>) {
     start.outputs.push_back({.name = std::move(name), .dtype = reader.get<DType>()});
   }
   start.plan = reader.text();
+  start.identity_hash = get_hash(reader);
   return start;
 }
 ShardCommit get(Reader& reader, std::type_identity<ShardCommit>) {
@@ -102,7 +108,12 @@ ItemQuarantined get(Reader& reader, std::type_identity<ItemQuarantined>) {
   return {item, attempts, get_failure(reader)};
 }
 ShardRetired get(Reader& reader, std::type_identity<ShardRetired>) { return {reader.text()}; }
-RunEnd get(Reader& reader, std::type_identity<RunEnd>) { return {get_hash(reader)}; }
+RunEnd get(Reader& reader, std::type_identity<RunEnd>) {
+  RunEnd end{.digest = get_hash(reader), .index = {}};
+  end.index.bytes = reader.get<std::uint64_t>();
+  end.index.hash = get_hash(reader);
+  return end;
+}
 Release get(Reader& reader, std::type_identity<Release>) { return {reader.get<ItemId>()}; }
 
 template <std::size_t At = 0>
@@ -129,9 +140,9 @@ Bytes make_header() {
 /// False if there is no whole header yet: the process that began the file died before its first sync.
 bool check_header(const std::filesystem::path& path, std::span<const std::byte> file) {
   const Bytes ours = make_header();
-  if (file.size() < header_bytes) {
-    // Blocks that were never written read as zeros after a power cut.
-    const bool zeros = std::all_of(file.begin(), file.end(), [](std::byte b) { return b == std::byte{0}; });
+  // Blocks that were never written read as zeros after a power cut.
+  const bool zeros = std::all_of(file.begin(), file.end(), [](std::byte b) { return b == std::byte{0}; });
+  if (file.size() < header_bytes || (zeros && file.size() == header_bytes)) {
     if (!zeros && !std::equal(file.begin(), file.end(), ours.begin())) {
       throw Error{path.string() + " is not a journal. Was something else written there?"};
     }
@@ -234,8 +245,9 @@ void cut_tail(const std::filesystem::path& path, int fd, const JournalReplay& re
     copy += ".torn-" + std::to_string(n);
   }
   replace_file(copy, {reinterpret_cast<const char*>(tail.data()), tail.size()}, Durable::yes);
-  log::warn("{}: {} bytes behind record {} are no whole record; moved to {} (a write that a crash cut short)",
-            path.string(), tail.size(), replay.records, copy.filename().string());
+  log::warn(
+      "{}: {} bytes behind record {} are no whole record; moved to {} (a write that a crash cut short, or damage)",
+      path.string(), tail.size(), replay.records, copy.filename().string());
   if (::ftruncate(fd, static_cast<off_t>(replay.valid_bytes)) != 0) {
     throw system_error("cannot cut the torn end off " + path.string());
   }
@@ -249,7 +261,8 @@ Journal::Journal(std::filesystem::path path, File file, const JournalReplay& rep
       file_{std::move(file)},
       sequence_{replay.records},
       chain_{replay.chain},
-      epoch_{replay.epoch} {}
+      epoch_{replay.epoch},
+      lost_tail_{replay.records > 0 && replay.valid_bytes < replay.file_bytes} {}
 
 Journal Journal::open(const std::filesystem::path& path, JournalState& state) {
   JournalReplay replay =

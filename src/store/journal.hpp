@@ -18,6 +18,7 @@
 #include "base/hash.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "store/file_hash.hpp"
 #include "store/format.hpp"
 #include "store/row_ranges.hpp"
 
@@ -30,7 +31,8 @@ struct RunStart {
   std::string time{};       ///< for people: "2026-01-31T12:00:00Z"
   std::uint64_t items = 0;  ///< in the catalog
   std::vector<OutputInfo> outputs{};
-  std::string plan{};  ///< the execution plan, text
+  std::string plan{};       ///< the execution plan, text
+  Hash128 identity_hash{};  ///< of run.yaml
 };
 /// The commit point of all rows of a shard. The file is already on disk under this name, with this size and hash.
 struct ShardCommit {
@@ -63,6 +65,7 @@ struct ShardRetired {
 /// Nothing is pending, and the index is written.
 struct RunEnd {
   Hash128 digest{};
+  FileHash index{};  ///< of index.h5
 };
 /// The position in this list + 1 is the record's type on disk: add at the end only.
 using JournalRecord =
@@ -106,6 +109,8 @@ class Journal {
   void commit();
 
   [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
+  /// open() has cut something off.
+  [[nodiscard]] bool lost_tail() const noexcept { return lost_tail_; }
   /// Records appended but not yet committed?
   [[nodiscard]] bool pending() const noexcept { return !buffer_.empty(); }
 
@@ -118,6 +123,7 @@ class Journal {
   std::uint64_t sequence_ = 0;
   std::uint64_t chain_ = 0;
   Epoch epoch_{};
+  bool lost_tail_ = false;
   bool broken_ = false;
 };
 

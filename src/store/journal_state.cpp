@@ -41,11 +41,12 @@ void JournalState::on(const RunStart& start) {
     throw Error{"a start with " + std::to_string(start.items) + " items after one with " + std::to_string(items_)};
   }
   if (start.items != items_) {
-    end_digest_.reset();
+    end_.reset();
   }
   items_ = start.items;
   outputs_ = start.outputs;
   plan_ = start.plan;
+  identity_hash_ = start.identity_hash;
   done_.resize(outputs_.size());
   for (auto& items : done_) {
     items.resize(items_);
@@ -79,7 +80,7 @@ void JournalState::on(const ShardCommit& commit) {
   content_sum_ += shard.content_sum;
   shard_at_.emplace(shard.name, shards_.size());
   shards_.push_back(std::move(shard));
-  end_digest_.reset();
+  end_.reset();
 }
 
 void JournalState::on(const AttemptFailed& failed) {
@@ -95,7 +96,7 @@ void JournalState::on(const ItemQuarantined& quarantine) {
   }
   quarantine_[quarantine.item] = {quarantine.failure, quarantine.attempts};
   failed_attempts_.erase(quarantine.item);
-  end_digest_.reset();
+  end_.reset();
 }
 
 void JournalState::on(const ShardRetired& retired) {
@@ -113,21 +114,21 @@ void JournalState::on(const ShardRetired& retired) {
   for (std::size_t at = 0; at < shards_.size(); ++at) {
     shard_at_.emplace(shards_[at].name, at);
   }
-  end_digest_.reset();
+  end_.reset();
 }
 
 void JournalState::on(const RunEnd& end) {
   if (pending_items() > 0) {
     throw Error{"the run ends while " + std::to_string(pending_items()) + " items are pending"};
   }
-  end_digest_ = end.digest;
+  end_ = end;
 }
 
 void JournalState::on(const Release& release) {
   if (quarantine_.erase(release.item) == 0) {
     throw Error{words(release.item) + " leaves the quarantine, but is not in it"};
   }
-  end_digest_.reset();
+  end_.reset();
 }
 
 void JournalState::check(ItemId item) const {

@@ -71,7 +71,9 @@ class JournalState {
   /// Sum of the digests of all committed rows. It is the run digest if no item is quarantined.
   [[nodiscard]] const Hash128& content_sum() const noexcept { return content_sum_; }
   /// The last RunEnd's, unless something was committed, retired or released after it.
-  [[nodiscard]] const std::optional<Hash128>& end_digest() const noexcept { return end_digest_; }
+  [[nodiscard]] const std::optional<RunEnd>& end() const noexcept { return end_; }
+  /// Of run.yaml, as the last start found it.
+  [[nodiscard]] const Hash128& identity_hash() const noexcept { return identity_hash_; }
 
  private:
   struct Blocks {
@@ -105,7 +107,8 @@ class JournalState {
   std::uint64_t rows_ = 0;
   std::uint64_t done_items_ = 0;
   Hash128 content_sum_;
-  std::optional<Hash128> end_digest_;
+  std::optional<RunEnd> end_;
+  Hash128 identity_hash_;
 };
 
 /// The state of a journal on disk, read only.

@@ -161,9 +161,30 @@ bool is_temporary(const std::string& name) {
   return false;
 }
 
+/// `path`.WORD-N for the first N that is free.
+std::filesystem::path numbered(const std::filesystem::path& path, std::string_view word) {
+  for (int n = 1;; ++n) {
+    std::filesystem::path candidate = path;
+    candidate += fmt::format(".{}-{}", word, n);
+    if (!std::filesystem::exists(candidate)) {
+      return candidate;
+    }
+  }
+}
+
+void move_aside(const RunLayout& layout, const std::vector<std::filesystem::path>& shards) {
+  const std::filesystem::path kept = numbered(layout.shards(), "torn");
+  std::filesystem::create_directory(kept);
+  for (const auto& shard : shards) {
+    std::filesystem::rename(shard, kept / shard.filename());
+  }
+  log::warn("{} shards that the journal no longer names are kept in {}", shards.size(), kept.string());
+}
+
 /// Removes partials, shards outside the journal and temporary files; says how many.
-std::size_t sweep(const RunLayout& layout, const JournalState& state) {
+std::size_t sweep(const RunLayout& layout, const JournalState& state, Sealed sealed) {
   std::vector<std::filesystem::path> orphans;
+  std::vector<std::filesystem::path> unnamed;
   for (const auto& entry : std::filesystem::directory_iterator{layout.shards()}) {
     std::string name = entry.path().filename().string();
     const bool partial = name.ends_with(partial_suffix);
@@ -172,10 +193,13 @@ std::size_t sweep(const RunLayout& layout, const JournalState& state) {
     }
     // Only names that we make: what somebody else put there is not ours to remove.
     if (parse_shard_name(name) && (partial || state.find_shard(name) == nullptr)) {
-      orphans.push_back(entry.path());
+      (partial || sealed == Sealed::remove ? orphans : unnamed).push_back(entry.path());
     }
   }
-  const bool in_shards = !orphans.empty();
+  const bool in_shards = !orphans.empty() || !unnamed.empty();
+  if (!unnamed.empty()) {
+    move_aside(layout, unnamed);
+  }
   for (const auto& entry : std::filesystem::directory_iterator{layout.root}) {
     if (is_temporary(entry.path().filename().string())) {
       orphans.push_back(entry.path());
@@ -188,7 +212,7 @@ std::size_t sweep(const RunLayout& layout, const JournalState& state) {
   if (in_shards) {
     sync_folder(layout.shards());
   }
-  return orphans.size();
+  return orphans.size() + unnamed.size();
 }
 
 }  // namespace
@@ -212,6 +236,7 @@ RunFolder RunFolder::open(const std::filesystem::path& root, std::chrono::millis
     throw Error{"cannot create " + layout.shards().string() + ": " + error.message()};
   }
   sync_folder(layout.root);
+  sync_folder(layout.root.has_parent_path() ? layout.root.parent_path() : std::filesystem::path{"."});
   return folder;
 }
 
@@ -219,11 +244,7 @@ RunFolder RunFolder::open_fresh(const std::filesystem::path& root, std::chrono::
   const RunLayout layout{root.has_filename() ? root : root.parent_path()};
   if (has_run(layout)) {
     const RunFolder old = open(root, patience);
-    std::filesystem::path kept;
-    for (int n = 1; kept.empty() || std::filesystem::exists(kept); ++n) {
-      kept = layout.root;
-      kept += ".old-" + std::to_string(n);
-    }
+    const std::filesystem::path kept = numbered(layout.root, "old");
     if (::rename(layout.root.c_str(), kept.c_str()) != 0) {
       throw system_error("cannot rename " + layout.root.string() + " to " + kept.string());
     }
@@ -277,9 +298,9 @@ std::string RunFolder::claim_identity(std::string_view identity) {
   return before.run_id;
 }
 
-std::size_t RunFolder::remove_orphans(const JournalState& state) const {
+std::size_t RunFolder::remove_orphans(const JournalState& state, Sealed sealed) const {
   try {
-    return sweep(layout_, state);
+    return sweep(layout_, state, sealed);
   } catch (const std::filesystem::filesystem_error& error) {
     throw Error{std::string{"cannot remove what an interrupted run left: "} + error.what()};
   }
@@ -300,6 +321,11 @@ RunIdentity read_identity(const RunLayout& layout) {
   }
   at += run_id_key.size();
   return {.run_id = text.substr(at, end - at), .text = text.substr(end + 1)};
+}
+
+Hash128 identity_hash(const RunLayout& layout) {
+  const std::string text = read_text(layout.identity());
+  return xxh3_128(std::as_bytes(std::span{text}));
 }
 
 std::string diff_lines(std::string_view before, std::string_view after) {

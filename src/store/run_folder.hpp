@@ -9,12 +9,19 @@
 #include <string_view>
 
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "base/ids.hpp"
 #include "store/format.hpp"
 
 namespace pantile {
 
 class JournalState;
+
+/// What becomes of sealed shards that the journal does not name.
+enum class Sealed : std::uint8_t {
+  remove,  ///< they were never committed
+  keep     ///< the journal was cut, and may have named them: they are moved aside
+};
 
 /// The owner of a folder, as `lock` names it.
 struct LockOwner {
@@ -56,8 +63,8 @@ class RunFolder {
 
   /// Removes what an interrupted epoch left: partials, shards that were never committed or are retired, temporary files
   /// of catalog.h5, index.h5 and run.yaml. Call it after the journal was replayed, before the first worker writes.
-  /// Returns how many files went.
-  std::size_t remove_orphans(const JournalState& state) const;
+  /// With Sealed::keep, sealed shards go to shards.torn-N instead. Returns how many files went.
+  std::size_t remove_orphans(const JournalState& state, Sealed sealed = Sealed::remove) const;
 
  private:
   RunFolder(RunLayout layout, File lock, LockOwner owner);
@@ -74,6 +81,9 @@ struct RunIdentity {
   std::string text{};
 };
 [[nodiscard]] RunIdentity read_identity(const RunLayout& layout);
+
+/// xxh3-128 of the bytes of run.yaml: the journal has it, so that verify sees when the file is another one.
+[[nodiscard]] Hash128 identity_hash(const RunLayout& layout);
 
 /// Lines of `before` that `after` lacks, each with "- " in front, and the other way round with "+ ".
 [[nodiscard]] std::string diff_lines(std::string_view before, std::string_view after);

@@ -30,7 +30,6 @@ class Check {
       : layout_{layout}, progress_{progress} {}
 
   VerifyReport run() {
-    step("run.yaml", [&] { static_cast<void>(read_identity(layout_)); });
     step("catalog.h5", [&] { catalog_ = read_catalog(layout_.catalog()); });
     step("journal", [&] { read_journal_file(); });
     IndexTable table{state_.items(), state_.outputs().size()};
@@ -43,13 +42,14 @@ class Check {
     report_.done = totals.done;
     report_.quarantined = totals.quarantined;
     check_complete(table);
-    if (state_.end_digest() && *state_.end_digest() != totals.digest) {
-      problem(fmt::format("the run ended with the digest {}, but what is there has {}", to_string(*state_.end_digest()),
+    if (state_.end() && state_.end()->digest != totals.digest) {
+      problem(fmt::format("the run ended with the digest {}, but what is there has {}", to_string(state_.end()->digest),
                           to_string(totals.digest)));
     }
+    step("run.yaml", [&] { check_identity(); });
     if (std::filesystem::exists(layout_.index())) {
       step("index.h5", [&] { check_index(table, totals); });
-    } else if (state_.end_digest()) {
+    } else if (state_.end()) {
       problem("index.h5 is missing although the run has ended; it can be made again from the journal and the shards");
     }
     return std::move(report_);
@@ -183,7 +183,22 @@ class Check {
     }
   }
 
+  void check_identity() const {
+    static_cast<void>(read_identity(layout_));
+    if (identity_hash(layout_) != state_.identity_hash()) {
+      throw Error{"its bytes are not the ones that the run was last started with. Was it edited?"};
+    }
+  }
+
   void check_index(const IndexTable& table, const RunTotals& totals) {
+    if (state_.end()) {
+      // HDF5 trusts what it reads: what follows looks at a file that is known to be the one we wrote.
+      if (hash_of(layout_.index()) != state_.end()->index) {
+        throw Error{
+            "its bytes are not the ones that were written when the run ended; run the same command again to "
+            "make it anew"};
+      }
+    }
     IndexReader index_file{layout_};
     index_file.load_paths();
     std::vector<std::string> names;

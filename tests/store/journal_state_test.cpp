@@ -146,10 +146,10 @@ TEST(JournalState, KeepsDoneQuarantinedAndPendingApart) {
   EXPECT_THROW(state.apply(Epoch{1}, ItemQuarantined{.item = ItemId{0}}), Error) << "it is done";
   state.apply(Epoch{1}, commit(1, {lone(2)}));
   EXPECT_EQ(state.pending_items(), 0U);
-  state.apply(Epoch{1}, RunEnd{{5, 6}});
-  EXPECT_EQ(state.end_digest(), (Hash128{5, 6}));
+  state.apply(Epoch{1}, RunEnd{{5, 6}, {}});
+  EXPECT_EQ(state.end()->digest, (Hash128{5, 6}));
   state.apply(Epoch{1}, Release{.item = ItemId{1}});
-  EXPECT_FALSE(state.end_digest()) << "it is no longer the end";
+  EXPECT_FALSE(state.end()) << "it is no longer the end";
   EXPECT_TRUE(state.pending(ItemId{1}));
 }
 

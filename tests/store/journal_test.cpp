@@ -43,7 +43,7 @@ std::vector<JournalRecord> all_types() {
           commit_of(testing::shard_name(0, 2), 0, 50),
           commit_of(testing::shard_name(1, 2), 60, 39),
           ItemQuarantined{.item = ItemId{99}, .attempts = 1, .failure = {Fault::corrupt, "bad checksum"}},
-          RunEnd{{3, 4}}};
+          RunEnd{{3, 4}, {{5, 6}, 7}}};
 }
 
 void write_records(const std::filesystem::path& path, const std::vector<JournalRecord>& records) {
@@ -82,7 +82,8 @@ TEST(Journal, GivesBackWhatWasCommitted) {
   EXPECT_EQ(read.pending_items(), 0U);
   EXPECT_EQ(read.quarantine().at(ItemId{99}).failure, (Failure{Fault::corrupt, "bad checksum"}));
   EXPECT_EQ(read.content_sum(), written.content_sum());
-  EXPECT_EQ(read.end_digest(), (Hash128{3, 4}));
+  EXPECT_EQ(read.end()->digest, (Hash128{3, 4}));
+  EXPECT_EQ(read.end()->index, (FileHash{{5, 6}, 7}));
   ASSERT_EQ(read.shards().size(), 3U);
   EXPECT_EQ(read.shards()[1].name, "e0002-r0001-000000.h5");
   EXPECT_EQ(read.shards()[1].bytes, 1000U);

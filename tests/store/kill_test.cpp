@@ -35,7 +35,10 @@ void run_or_resume(const std::filesystem::path& root, const std::function<void(s
   }
   JournalState state;
   Journal journal = Journal::open(layout.journal(), state);
-  journal.append(RunStart{.time = "t", .items = item_count, .outputs = {{"page", DType::u8}}}, state);
+  journal.append(
+      RunStart{
+          .time = "t", .items = item_count, .outputs = {{"page", DType::u8}}, .identity_hash = identity_hash(layout)},
+      state);
   journal.commit();
   folder.set_epoch(journal.epoch());
   folder.remove_orphans(state);
@@ -61,7 +64,7 @@ void run_or_resume(const std::filesystem::path& root, const std::function<void(s
     }
   }
   const RunTotals totals = write_index(layout, read_catalog(layout.catalog()), state);
-  journal.append(RunEnd{totals.digest}, state);
+  journal.append(RunEnd{totals.digest, hash_of(layout.index())}, state);
   journal.commit();
 }
 

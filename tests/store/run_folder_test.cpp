@@ -201,6 +201,23 @@ TEST(RunFolder, SweepsWhatAnInterruptedEpochLeftAndNothingElse) {
   EXPECT_EQ(resumed.remove_orphans(read_journal(run.layout.journal())), 0U);
 }
 
+TEST(RunFolder, KeepsSealedShardsThatADamagedJournalNoLongerNames) {
+  const TempFolder folder;
+  const auto root = folder.path() / "run";
+  testing::SmallRun run{root};
+  const auto size = std::filesystem::file_size(run.layout.journal());
+  testing::flip_byte(run.layout.journal(), size / 2);
+  touch(run.layout.shards() / "e0001-r0001-000001.h5.partial");
+  const RunFolder resumed = RunFolder::open(root, 0ms);
+  JournalState state;
+  const Journal journal = Journal::open(run.layout.journal(), state);
+  ASSERT_TRUE(journal.lost_tail());
+  ASSERT_LT(state.shards().size(), 2U);
+  static_cast<void>(resumed.remove_orphans(state, Sealed::keep));
+  EXPECT_EQ(names_in(run.layout.shards()).size(), state.shards().size());
+  EXPECT_EQ(names_in(root / "shards.torn-1").size(), 2 - state.shards().size());
+}
+
 // The worker's node dies after the rename, before rank 0's journal record is on disk.
 TEST(RunFolder, TakesAShardThatWasSealedButNotCommittedForNone) {
   const TempFolder folder;
