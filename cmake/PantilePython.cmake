@@ -35,6 +35,12 @@ function(pantile_pytest name file marked label timeout_s)
     COMMAND "${PANTILE_PYTHON}" -B -m pytest -q -rs -p no:cacheprovider -m "${marked}"
       "--junitxml=${PROJECT_BINARY_DIR}/pytest/${junit}.xml" "${file}"
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  # LeakSanitizer stops all threads of a process to look at it, and dies of it in some that end beside MPI's. The C++ and MPI
+  # tests look for leaks.
+  set(sanitizer "PANTILE_SANITIZE=${PANTILE_SANITIZE}")
+  if(PANTILE_SANITIZE MATCHES "address")
+    string(APPEND sanitizer ";ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:strict_string_checks=1")
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout_s} ENVIRONMENT
-    "PANTILE_SOURCE_DIR=${PROJECT_SOURCE_DIR};PANTILE_BINARY_DIR=${PROJECT_BINARY_DIR};PANTILE_BINARY=${PROJECT_BINARY_DIR}/pantile")
+    "${sanitizer};PANTILE_SOURCE_DIR=${PROJECT_SOURCE_DIR};PANTILE_BINARY_DIR=${PROJECT_BINARY_DIR};PANTILE_BINARY=${PROJECT_BINARY_DIR}/pantile")
 endfunction()
