@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <unordered_map>
 
 #include "base/file.hpp"
+#include "image/block_grid.hpp"
 #include "source/catalog.hpp"
 #include "store/catalog_file.hpp"
 #include "store/digest.hpp"
@@ -99,6 +101,7 @@ class Check {
       std::vector<StoredRow> rows = reader.rows();
       check_against_journal(shard, rows);
       for (StoredRow& stored : rows) {
+        check_source(stored.row);
         stored.row.digest = check_row(reader, stored);  // the run digest is that of the pixels, not of what rows claim
       }
       if (const std::size_t doubled = table.add(at, rows); doubled > 0) {
@@ -165,6 +168,18 @@ class Check {
     return digest;
   }
 
+  /// All blocks of an item are made from the same bytes, also if some were made before an interruption.
+  void check_source(const BlockRow& row) {
+    if (BlockGrid{row.item_extent}.size() == 1) {
+      return;
+    }
+    const auto [known, is_new] = sources_.try_emplace(row.key.item, row.input_xxh3);
+    if (!is_new && known->second != row.input_xxh3) {
+      problem(fmt::format("blocks of item {}{} were made from different versions of its file", index(row.key.item),
+                          path_of(row.key.item)));
+    }
+  }
+
   std::string path_of(ItemId item) const {
     return index(item) < catalog_.size() ? fmt::format(" ({})", catalog_.path(item)) : std::string{};
   }
@@ -220,6 +235,7 @@ class Check {
   const std::function<void(std::uint64_t, std::uint64_t)>& progress_;
   Catalog catalog_;
   JournalState state_;
+  std::unordered_map<ItemId, std::uint64_t> sources_;  ///< of items of several blocks: xxh3-64 of the file
   std::uint64_t bytes_total_ = 0;
   std::uint64_t bytes_checked_ = 0;
   VerifyReport report_;

@@ -138,6 +138,16 @@ TEST(Verify, FindsPixelsThatAreNotTheirRows) {
   EXPECT_THAT(report.bad_shards, ElementsAre("e0001-r0001-000000.h5"));
 }
 
+TEST(Verify, FindsBlocksOfOneItemThatWereMadeFromTwoFiles) {
+  const TempFolder folder;
+  Liar liar{folder.path()};
+  auto blocks = testing::make_blocks(1, {{2100, 40}});
+  ASSERT_EQ(blocks.size(), 2U);
+  blocks[1].row.input_xxh3 += 1;
+  const VerifyReport report = liar.verify_with([](ShardCommit&) {}, blocks);
+  EXPECT_THAT(report.problems, Contains(HasSubstr("item 1 (chapter 0/page-1.png) were made from different versions")));
+}
+
 TEST(Verify, FindsRowsThatTheJournalDoesNotKnow) {
   const TempFolder folder;
   Liar liar{folder.path()};
