@@ -339,11 +339,11 @@ class Coordinator {
   /// Leaves the index and the list of what is in quarantine, and says in the journal that all is done if it is.
   void finish_folder() {
     const RunLayout& layout = job_.folder.layout();
+    write_quarantine_list(layout.quarantine(), job_.catalog, job_.state);
     if (job_.state.end() && hash_of(layout.index()) == job_.state.end()->index) {
-      return;  // It was done before, and nothing has changed.
+      return;  // The index was written before, and nothing has changed.
     }
     const RunTotals totals = write_index(layout, job_.catalog, job_.state);
-    write_quarantine_list(layout.quarantine(), job_.catalog, job_.state);
     if (*outcome_ == Outcome::complete) {
       job_.journal.append(RunEnd{totals.digest, hash_of(layout.index())}, job_.state);
       job_.journal.commit();
