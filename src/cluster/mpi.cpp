@@ -3,12 +3,15 @@
 #include <mpi.h>
 
 #include <array>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <list>
 #include <string>
+#include <thread>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 
 namespace pantile::mpi {
 namespace {
@@ -124,7 +127,22 @@ Environment::Environment() {
   check(MPI_Comm_free(&node), "freeing the node's communicator");
 }
 
-Environment::~Environment() { MPI_Finalize(); }
+Environment::~Environment() {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds patience{30};
+  const Clock::time_point deadline = Clock::now() + patience;
+  MPI_Request all_leave = MPI_REQUEST_NULL;
+  MPI_Ibarrier(MPI_COMM_WORLD, &all_leave);
+  int done = 0;
+  while (MPI_Test(&all_leave, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done == 0) {
+    if (rank_ == 0 && Clock::now() >= deadline) {
+      log::warn("a rank does not answer at the end of the run, and is ended");
+      MPI_Abort(MPI_COMM_WORLD, code_);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  MPI_Finalize();
+}
 
 std::string Environment::version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};

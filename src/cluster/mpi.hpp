@@ -14,6 +14,9 @@ namespace pantile::mpi {
 
 /// MPI_Init … MPI_Finalize. Outlives every transport. One per process, on the thread that does all MPI calls
 /// (MPI_THREAD_FUNNELED). Throws Error if MPI cannot start.
+///
+/// MPI_Finalize waits for all ranks, and a rank may hang for good (a disk that never answers). Rank 0 therefore waits
+/// for the others 30 s only, and then ends them all by MPI_Abort, with the code that was given to leave_with().
 class Environment {
  public:
   Environment();
@@ -31,6 +34,9 @@ class Environment {
   /// "Open MPI v4.1.4".
   [[nodiscard]] static std::string version();
 
+  /// What the process will return; told to mpirun should rank 0 have to end the others. 1 if nobody says.
+  void leave_with(int code) noexcept { code_ = code; }
+
   /// The end of this rank on a communicator of its own. The environment must outlive it.
   [[nodiscard]] std::unique_ptr<Transport> transport();
 
@@ -40,6 +46,7 @@ class Environment {
   int local_rank_ = 0;
   int local_size_ = 1;
   bool coordinator_here_ = true;
+  int code_ = 1;
 };
 
 }  // namespace pantile::mpi

@@ -83,7 +83,9 @@ ExitCode run_as_rank(const Launch& launch) {
     log::set_prefix(fmt::format("rank {}", environment.rank()));
     return run_worker(*transport, share_of(environment));
   }
-  return coordinate_world(*transport, launch);
+  const ExitCode code = coordinate_world(*transport, launch);
+  environment.leave_with(static_cast<int>(code));
+  return code;
 }
 
 }  // namespace pantile

@@ -120,6 +120,25 @@ def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     survives(tmp_path, kills=100, seed=int(os.environ.get("PANTILE_SEED", "1")))
 
 
+@pytest.mark.long
+def test_a_rank_that_hangs_for_good_does_not_keep_the_run_from_its_end(tmp_path: Path) -> None:
+    job = Job(tmp_path, inputs=[PAGES, PAGES]).write()
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        [str(BINARY), "run", str(job), "--output", str(output), "--ranks", "3"],
+        env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((output / "shards").glob("*.h5")):
+        time.sleep(0.02)
+    os.kill(ranks_of(output)[2], signal.SIGSTOP)
+    _, said = process.communicate(timeout=420)  # at worst it was sealing: 300 s
+    assert process.returncode == 0, said
+    wait_for_end(output)
+    run(job, tmp_path / "whole")
+    assert digest(output) == digest(tmp_path / "whole")
+
+
 def test_a_resume_takes_up_what_is_committed(tmp_path: Path) -> None:
     job = Job(tmp_path).write()
     output = tmp_path / "out"

@@ -76,4 +76,5 @@ def test_a_stop_before_anything_has_begun_is_a_stop(tmp_path: Path, delay_s: flo
     time.sleep(delay_s)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 75, said
+    # On a busy machine the signal may come before the program's first instruction.
+    assert process.returncode in (75, -signal.SIGINT), said
