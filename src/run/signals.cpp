@@ -14,8 +14,11 @@ std::atomic<int> count{0};
 std::atomic<bool> leave_on_second{true};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch it");
 
-extern "C" void on_stop_signal(int /*number*/) {
-  if (count.fetch_add(1) >= 1 && leave_on_second) {
+extern "C" void on_stop_signal(int number) {
+  if (number == SIGUSR2) {
+    int none = 0;
+    count.compare_exchange_strong(none, 1);  // A request, however often it is made.
+  } else if (count.fetch_add(1) >= 1 && leave_on_second) {
     ::_exit(static_cast<int>(ExitCode::interrupted));
   }
 }

@@ -4,7 +4,8 @@
 namespace pantile {
 
 /// SIGINT, SIGTERM and SIGUSR2 count from now on. Once: please stop in order. A second SIGINT or SIGTERM leaves the
-/// process at once with 130, unless `second_leaves` is false (the supervisor first stops its ranks).
+/// process at once with 130, unless `second_leaves` is false (the supervisor first stops its ranks); a further SIGUSR2
+/// says nothing new.
 void watch_stop_signals(bool second_leaves);
 
 /// How many stop signals came so far. Any thread.

@@ -114,6 +114,35 @@ std::optional<LiveState> live_since(const RunLayout& layout, WallTime since) {
   return live && live->updated >= since ? live : std::nullopt;
 }
 
+/// Tells the ranks of stop signals. Once: a request to stop. Twice: an end, now.
+class StopRelay {
+ public:
+  void pass_on(const Child& child, const RunLayout& layout, WallTime since) {
+    const int signals = stop_signals();
+    if (signals == 0 || (signals == told_ && (signals > 1 || !is_due(layout, since)))) {
+      return;
+    }
+    told_ = signals;
+    next_ = Clock::now() + std::chrono::milliseconds{500};
+    ::kill(signals == 1 ? child.pid : -child.pid, signals == 1 ? SIGUSR2 : SIGTERM);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// mpirun loses a signal that comes before it has started the ranks: the request is repeated until they heard it.
+  [[nodiscard]] bool is_due(const RunLayout& layout, WallTime since) const {
+    if (Clock::now() < next_) {
+      return false;
+    }
+    const std::optional<LiveState> live = live_since(layout, since);
+    return !live || live->state == RunState::starting || live->state == RunState::running;
+  }
+
+  int told_ = 0;
+  Clock::time_point next_;
+};
+
 struct LauncherEnd {
   int status = 0;      ///< as of waitpid
   std::string word{};  ///< of mpirun, if nothing else was said
@@ -123,7 +152,7 @@ struct LauncherEnd {
 LauncherEnd watch(const Child& child, const RunLayout& layout, WallTime since,
                   std::optional<ProgressDisplay>& display) {
   Relay relay{child.errors.get()};
-  int passed = 0;
+  StopRelay stop;
   for (;;) {
     pollfd ready{child.errors.get(), POLLIN, 0};
     ::poll(&ready, 1, 100);
@@ -133,12 +162,7 @@ LauncherEnd watch(const Child& child, const RunLayout& layout, WallTime since,
         display->update(*live);
       }
     }
-    const int signals = stop_signals();
-    if (signals > passed) {
-      passed = signals;
-      // Once: a request to stop. Twice: an end, now.
-      ::kill(signals == 1 ? child.pid : -child.pid, signals == 1 ? SIGUSR2 : SIGTERM);
-    }
+    stop.pass_on(child, layout, since);
     int status = 0;
     const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
     if (ended == child.pid) {
