@@ -165,6 +165,19 @@ def test_an_image_that_is_turned_under_way_is_told_and_not_mixed_in(tmp_path: Pa
     assert f"orientation {other}" in done.stderr
 
 
+def test_a_file_that_grows_under_way_is_told_and_not_mixed_in(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    shutil.copy(PAGES / "small.png", pages)
+    job = Job(tmp_path, inputs=[pages]).write()
+    begun(job, tmp_path / "out", wait_for="run.yaml")
+    with (pages / "small.png").open("ab") as file:
+        file.write(b"more")  # Behind the end of a PNG: no decoder minds.
+    done = run(job, tmp_path / "out", code=3)
+    assert "had" in done.stderr
+    assert "when the catalog was made" in done.stderr
+
+
 def begun(job: Path, output: Path, wait_for: str = "journal") -> None:
     """A run that was killed as soon as it had made that file."""
     process = subprocess.Popen([str(BINARY), "run", str(job), "--output", str(output)], env=environment(), stderr=subprocess.DEVNULL)
