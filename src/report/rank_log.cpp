@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t buffer_bytes = 64 * 1024;
+constexpr std::size_t buffer_bytes = std::size_t{64} * 1024;
 constexpr std::chrono::seconds longest_wait{1};
 constexpr std::array<const char*, 4> level_names{"debug", "info", "warn", "error"};
 

@@ -22,6 +22,7 @@ namespace {
 
 std::vector<InputSpec> input_specs(const RunConfig& config) {
   std::vector<InputSpec> inputs;
+  inputs.reserve(config.input.size());
   for (const InputConfig& input : config.input) {
     inputs.push_back({input.path.resolved, input.include, input.exclude});
   }
@@ -130,6 +131,7 @@ std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
     ++counts[{extent.height, extent.width}];
   }
   std::vector<ExtentClass> classes;
+  classes.reserve(counts.size());
   for (const auto& [extent, count] : counts) {
     classes.push_back({{extent.first, extent.second}, count});
   }
@@ -149,6 +151,7 @@ std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
 
 std::vector<std::string> Job::input_roots() const {
   std::vector<std::string> texts;
+  texts.reserve(catalog.roots().size());
   for (const std::filesystem::path& root : catalog.roots()) {
     texts.push_back(root.string());
   }

@@ -52,6 +52,7 @@ Child start(const std::vector<std::string>& line) {
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   ::posix_spawnattr_setpgroup(&attributes, 0);
   std::vector<char*> arguments;
+  arguments.reserve(line.size() + 1);
   for (const std::string& word : line) {
     arguments.push_back(
         const_cast<char*>(word.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast): exec's old signature
@@ -184,21 +185,19 @@ ExitCode verdict(int status, const RunLayout& layout) {
   if (stop_signals() == 1 && code == 128 + SIGUSR2) {
     return ExitCode::stopped;  // The request came before mpirun or the ranks could hear it: nothing was begun.
   }
-  switch (static_cast<ExitCode>(code)) {
-    case ExitCode::done:
-    case ExitCode::quarantined: {
-      const JournalState state = read_journal(layout.journal());
-      if (state.end()) {
-        return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
-      }
-      log::error(
-          "the ranks ended in order, but the journal does not say that all is done. Run the same command again.");
-      return ExitCode::failed;
+  const auto is = [code](ExitCode one) { return code == static_cast<int>(one); };
+  if (is(ExitCode::done) || is(ExitCode::quarantined)) {
+    const JournalState state = read_journal(layout.journal());
+    if (state.end()) {
+      return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
     }
-    case ExitCode::failed:
-    case ExitCode::usage:
-    case ExitCode::stopped: return static_cast<ExitCode>(code);
-    default: break;
+    log::error("the ranks ended in order, but the journal does not say that all is done. Run the same command again.");
+    return ExitCode::failed;
+  }
+  for (const ExitCode known : {ExitCode::failed, ExitCode::usage, ExitCode::stopped}) {
+    if (is(known)) {
+      return known;
+    }
   }
   log::error("a rank was lost (mpirun ended with {}). What is committed is safe: the same command goes on from there.",
              code);
