@@ -14,7 +14,7 @@ pantile::ExitCode guarded(Body body) {
   try {
     return body();
   } catch (const pantile::ConfigError& error) {
-    fmt::print(stderr, "{}", error.text(pantile::paint_of_stderr()));
+    fmt::print(stderr, "{}\n", error.text(pantile::paint_of_stderr()));
     return error.code();
   } catch (const pantile::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());

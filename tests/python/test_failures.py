@@ -19,6 +19,7 @@ def refused(*arguments: object, code: int = 2, words: list[str]) -> str:
     """Runs, and asserts the exit code and that stderr has all of the words."""
     done = pantile(*arguments)
     assert done.returncode == code, done.stderr
+    assert done.stderr.endswith("\n"), "the shell's prompt follows on a line of its own"
     for word in words:
         assert word in done.stderr, f"no '{word}' in:\n{done.stderr}"
     return done.stderr
