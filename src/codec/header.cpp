@@ -3,13 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/file.hpp"
+#include "codec/byte_reader.hpp"
 #include "codec/header_parts.hpp"
 
 namespace pantile {
@@ -92,29 +93,6 @@ Failure unreadable(std::string_view doing, int error) {
   return {Fault::unreadable, fmt::format("cannot {}: {}", doing, std::strerror(error))};
 }
 
-/// Reads `to.size()` bytes from `from` on, fewer at the end of the file; −1 with errno on failure.
-ssize_t read_from(int fd, std::span<std::byte> to, std::size_t from) {
-  std::size_t done = 0;
-  while (done < to.size()) {
-    const ssize_t some = ::pread(fd, to.data() + done, to.size() - done, static_cast<off_t>(from + done));
-    if (some < 0 && errno == EINTR) {
-      continue;
-    }
-    if (some < 0) {
-      return -1;
-    }
-    if (some == 0) {
-      break;
-    }
-    done += static_cast<std::size_t>(some);
-  }
-  return static_cast<ssize_t>(done);
-}
-
-std::size_t head_end(std::uint64_t bytes) noexcept {
-  return static_cast<std::size_t>(std::min<std::uint64_t>(bytes, header_limit_bytes));
-}
-
 }  // namespace
 
 bool ByteView::begins_with(std::string_view magic, std::size_t at) const noexcept {
@@ -122,29 +100,41 @@ bool ByteView::begins_with(std::string_view magic, std::size_t at) const noexcep
 }
 
 Head::Head(std::span<const std::byte> head, std::uint64_t file_bytes) noexcept
-    : end_{head_end(head.size())}, file_bytes_{file_bytes}, window_{head.first(end_)} {}
+    : there_{head.size()},
+      end_{std::min<std::uint64_t>(there_, header_limit_bytes)},
+      file_bytes_{file_bytes},
+      window_{head} {}
 
-Head::Head(int fd, std::uint64_t file_bytes) noexcept : end_{head_end(file_bytes)}, file_bytes_{file_bytes}, fd_{fd} {}
+Head::Head(ByteReader& file)
+    : there_{file.size()},
+      end_{std::min<std::uint64_t>(there_, header_limit_bytes)},
+      file_bytes_{there_},
+      file_{&file} {}
 
-ByteView Head::view(std::size_t at, std::size_t count) {
+ByteView Head::view(std::uint64_t at, std::size_t count) {
   at = std::min(at, end_);
-  count = std::min(count, end_ - at);
+  count = static_cast<std::size_t>(std::min<std::uint64_t>(count, end_ - at));
   const bool inside = at >= window_at_ && at + count <= window_at_ + window_.size();
-  if (!inside && fd_ >= 0 && error_ == 0) {
-    constexpr std::size_t read_bytes = 4096;
-    buffer_.resize(std::max(count, std::min(read_bytes, end_ - at)));
-    const ssize_t got = read_from(fd_, buffer_, at);
-    error_ = got < 0 ? errno : 0;
+  if (!inside && file_ != nullptr && error_.empty()) {
+    constexpr std::uint64_t read_bytes = 4096;
+    buffer_.resize(std::max(count, static_cast<std::size_t>(std::min(read_bytes, end_ - at))));
+    window_ = {};
     window_at_ = at;
-    window_ = std::span<const std::byte>{buffer_}.first(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    try {
+      window_ = std::span<const std::byte>{buffer_}.first(file_->read_at(at, buffer_));
+    } catch (const Error& error) {
+      error_ = error.what();
+    }
   }
-  const std::size_t skip = at >= window_at_ ? std::min(at - window_at_, window_.size()) : window_.size();
-  return ByteView{window_.subspan(skip, std::min(count, window_.size() - skip))};
+  const std::uint64_t skip =
+      at >= window_at_ ? std::min<std::uint64_t>(at - window_at_, window_.size()) : window_.size();
+  const auto rest = window_.subspan(static_cast<std::size_t>(skip));
+  return ByteView{rest.first(std::min(count, rest.size()))};
 }
 
 Failure Head::why_short() const {
-  if (error_ != 0) {
-    return unreadable("read it", error_);
+  if (!error_.empty()) {
+    return {Fault::unreadable, error_};
   }
   if (file_bytes_ == 0) {
     return {Fault::not_an_image, "the file is empty"};
@@ -171,9 +161,14 @@ Result<ImageHeader> probe(std::span<const std::byte> head, std::uint64_t file_by
   return detail::parse(reader);
 }
 
+Result<ImageHeader> probe(ByteReader& file) {
+  detail::Head reader{file};
+  return detail::parse(reader);
+}
+
 ProbedFile probe_file(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe that is called page.png must not stop the listing.
-  const File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   struct stat facts {};
   if (!file || ::fstat(file.get(), &facts) != 0) {
     return {.header = detail::unreadable("open it", errno)};
@@ -183,8 +178,8 @@ ProbedFile probe_file(const std::filesystem::path& path) {
   }
   const auto bytes = static_cast<std::uint64_t>(facts.st_size);
   const std::int64_t mtime_ns = std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
-  detail::Head head{file.get(), bytes};
-  return {.bytes = bytes, .mtime_ns = mtime_ns, .header = detail::parse(head)};
+  FileReader reader{std::move(file), bytes};
+  return {.bytes = bytes, .mtime_ns = mtime_ns, .header = probe(reader)};
 }
 
 }  // namespace pantile

@@ -9,6 +9,7 @@
 
 #include "base/extent.hpp"
 #include "base/result.hpp"
+#include "codec/byte_reader.hpp"
 #include "codec/header_facts.hpp"
 
 namespace pantile {
@@ -50,6 +51,10 @@ inline constexpr std::size_t header_limit_bytes = std::size_t{16} << 20U;
 /// Never reads outside `head`, whatever its bytes. Faults: not_an_image, unsupported (also: `head` is too short),
 /// truncated (the file is), corrupt.
 [[nodiscard]] Result<ImageHeader> probe(std::span<const std::byte> head, std::uint64_t file_bytes);
+
+/// The same of a file that is read as it is needed: a member of an archive, say. Fault::unreadable with the text of the
+/// Error if reading fails. Throws only std::bad_alloc.
+[[nodiscard]] Result<ImageHeader> probe(ByteReader& file);
 
 /// A file as the catalog sees it.
 struct ProbedFile {

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
 #include "base/wire.hpp"
+#include "codec/byte_reader.hpp"
 #include "codec/header.hpp"
 
 namespace pantile::detail {
@@ -38,26 +40,30 @@ class ByteView {
   std::span<const std::byte> bytes_;
 };
 
-/// The first header_limit_bytes of a file, in memory or on disk. From disk only what is asked for is read, a few KiB at
-/// a time: profiles, previews and depth maps, which may take megabytes before the pixels, are stepped over.
+/// The first header_limit_bytes of a file. Of one that is not in memory only what is asked for is read, a few KiB at a
+/// time: profiles, previews and depth maps, which may take megabytes before the pixels, are stepped over.
 class Head {
  public:
   /// `head` is the beginning of a file of `file_bytes` bytes, and must outlive this.
   Head(std::span<const std::byte> head, std::uint64_t file_bytes) noexcept;
-  /// Reads the open file `fd`, whose owner keeps it open.
-  Head(int fd, std::uint64_t file_bytes) noexcept;
+  /// `file` must outlive this.
+  explicit Head(ByteReader& file);
 
   /// Up to `count` bytes of the file from `at` on, fewer only where the head ends; valid until the next call.
-  [[nodiscard]] ByteView view(std::size_t at, std::size_t count);
+  [[nodiscard]] ByteView view(std::uint64_t at, std::size_t count);
+  /// From now on the head is all that there is of the file: for formats whose header may be at its end.
+  void lift_limit() noexcept { end_ = there_; }
+  [[nodiscard]] std::uint64_t file_bytes() const noexcept { return file_bytes_; }
   /// Why the last view was shorter than asked: the file ends there, cannot be read, or goes on beyond the limit.
   [[nodiscard]] Failure why_short() const;
 
  private:
-  std::size_t end_ = 0;  ///< of the head
+  std::uint64_t there_ = 0;  ///< bytes that could be seen without a limit
+  std::uint64_t end_ = 0;    ///< of the head
   std::uint64_t file_bytes_ = 0;
-  int fd_ = -1;
-  int error_ = 0;  ///< errno of a failed read
-  std::size_t window_at_ = 0;
+  ByteReader* file_ = nullptr;
+  std::string error_;  ///< of a failed read
+  std::uint64_t window_at_ = 0;
   std::span<const std::byte> window_;
   Bytes buffer_;
 };

@@ -182,6 +182,37 @@ TEST(Header, GivesUpOnAHeaderWithoutEnd) {
   EXPECT_EQ(header.failure().fault, Fault::unsupported);
 }
 
+/// Counts what is read; fails from `breaks_at` on.
+class CountingReader final : public ByteReader {
+ public:
+  explicit CountingReader(std::span<const std::byte> bytes) : memory_{bytes} {}
+  [[nodiscard]] std::uint64_t size() const override { return memory_.size(); }
+  [[nodiscard]] std::size_t read_at(std::uint64_t at, std::span<std::byte> into) override {
+    if (at >= breaks_at) {
+      throw Error{"the archive is damaged"};
+    }
+    read += into.size();
+    return memory_.read_at(at, into);
+  }
+  std::uint64_t breaks_at = std::uint64_t{1} << 40U;
+  std::uint64_t read = 0;
+
+ private:
+  MemoryReader memory_;
+};
+
+TEST(Header, IsReadThroughAnyReaderOfBytes) {
+  Bytes file = samples::with_segment(small_jpeg(), samples::exif_segment(8));
+  file.resize(100'000);
+  CountingReader reader{file};
+  const auto header = probe(reader);
+  ASSERT_TRUE(header) << header.failure().detail;
+  EXPECT_EQ(header.value(), probe_all(file).value());
+  EXPECT_LE(reader.read, 4096U);
+  reader.breaks_at = 0;
+  EXPECT_EQ(probe(reader).failure(), (Failure{Fault::unreadable, "the archive is damaged"}));
+}
+
 TEST(Header, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(probe_file("/nonexistent/page.png").header.failure(),
             (Failure{Fault::unreadable, "cannot open it: No such file or directory"}));
