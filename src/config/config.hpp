@@ -43,11 +43,14 @@ struct ImageConfig {
   enum class Color : std::uint8_t { RGB, BGR, Y, gray };
   /// The choices of pantile::Border (image/ comes after config/ in the order of modules), in its order.
   enum class Border : std::uint8_t { none, replicate, reflect };
+  /// What becomes of an alpha channel: forgotten, or laid over white.
+  enum class Alpha : std::uint8_t { drop, white };
   Color color = Color::RGB;
   Ratio scale{1, 255};
   std::vector<Ratio> mean{{0, 1}};       ///< one for all channels, or one per channel
   std::vector<Ratio> deviation{{1, 1}};  ///< key `std`: one for all channels, or one per channel; none is zero
   std::optional<Border> border;          ///< unset: replicate for valid models, none for same-padded ones
+  Alpha alpha = Alpha::drop;
   [[nodiscard]] int channels() const noexcept { return color == Color::RGB || color == Color::BGR ? 3 : 1; }
   bool operator==(const ImageConfig&) const = default;
 };
@@ -92,6 +95,7 @@ struct TileSize {
 
 struct TilesConfig {
   TileSize size;
+  bool allow_inexact = false;  ///< tiles even for a model whose tiles differ from the whole image
   bool operator==(const TilesConfig&) const = default;
 };
 
@@ -124,16 +128,37 @@ struct DevicesConfig {
 };
 
 struct ScheduleConfig {
-  enum class Policy : std::uint8_t { resolution };
+  enum class Policy : std::uint8_t { resolution, dynamic, equal };
   Policy policy = Policy::resolution;
   bool operator==(const ScheduleConfig&) const = default;
+};
+
+/// How many items may end in quarantine before the run stops.
+struct QuarantineLimit {
+  enum class Kind : std::uint8_t { none, items, percent };
+  Kind kind = Kind::none;
+  std::uint64_t items = 0;
+  double percent = 0;  ///< of the catalog
+  /// The most that may be in quarantine of a catalog of `total` items; all of them if there is no limit.
+  [[nodiscard]] std::uint64_t of(std::uint64_t total) const noexcept;
+  bool operator==(const QuarantineLimit&) const = default;
 };
 
 struct ErrorConfig {
   enum class BadInput : std::uint8_t { quarantine };
   BadInput bad_input = BadInput::quarantine;
   int retries = 2;  ///< further attempts of an item after the first one failed for another reason than its bytes
+  QuarantineLimit max_quarantine;
   bool operator==(const ErrorConfig&) const = default;
+};
+
+/// What is refused before a byte of pixels is decoded. Part of the result: it decides who is in it.
+struct LimitsConfig {
+  std::uint64_t max_pixels = 268'000'000;                   ///< of an image that must be decoded whole
+  std::uint64_t max_region_pixels = 4'000'000'000;          ///< of one that can be read by region
+  std::uint64_t max_file_size = std::uint64_t{256} << 20U;  ///< bytes
+  int max_ratio = 1000;                                     ///< decoded bytes for each byte of the file
+  bool operator==(const LimitsConfig&) const = default;
 };
 
 /// A job, checked: every value is in its range, names are known, there is exactly one stage and one output.
@@ -149,6 +174,7 @@ struct RunConfig {
   DevicesConfig devices;
   ScheduleConfig schedule;
   ErrorConfig on_error;
+  LimitsConfig limits;
   bool operator==(const RunConfig&) const = default;
 };
 

@@ -14,6 +14,11 @@ using enum Affects;
 using enum Need;
 using Color = ImageConfig::Color;
 using Border = ImageConfig::Border;
+using Alpha = ImageConfig::Alpha;
+using Policy = ScheduleConfig::Policy;
+
+/// Far beyond any image; keeps the arithmetic of decoded bytes within 64 bits.
+constexpr std::uint64_t most_pixels = 1'000'000'000'000;
 
 /// `outputs` is a map for the person and a list for the program: the position is the OutputId.
 Slot named_outputs(std::vector<OutputConfig>& outputs) {
@@ -68,6 +73,12 @@ const std::vector<Field> table{
                            std::vector<std::pair<const char*, Border>>{
                                {"replicate", Border::replicate}, {"reflect", Border::reflect}, {"none", Border::none}});
      }},
+    {"pipeline.ID.image.alpha", result, optional, "",
+     "What becomes of an alpha channel: `drop` forgets it, `white` lays the image over white.",
+     [](RunConfig& c, std::size_t i) {
+       return slot::choice(c.pipeline[i].image.alpha,
+                           std::vector<std::pair<const char*, Alpha>>{{"drop", Alpha::drop}, {"white", Alpha::white}});
+     }},
     {"pipeline.ID.output.kind", result, optional, "", "What the model's output is: pixels.",
      [](RunConfig& c, std::size_t i) {
        return slot::choice(c.pipeline[i].output.kind, std::vector<std::pair<const char*, ResultConfig::Kind>>{
@@ -100,6 +111,10 @@ const std::vector<Field> table{
      "Side of a tile in input pixels, halo not counted. `auto` fits it to the memory cap; `whole` takes whole images.",
      [](RunConfig& c, std::size_t) { return slot::tile_size(c.tiles.size); }},
 
+    {"tiles.allow_inexact", result, optional, "",
+     "Cut images into tiles even for a model that sees the whole image, where tiles change the result.",
+     [](RunConfig& c, std::size_t) { return slot::boolean(c.tiles.allow_inexact); }},
+
     {"devices.use", execution, optional, "", "Kinds of devices to use.",
      [](RunConfig& c, std::size_t) { return slot::auto_or_list(c.devices.use, {"cpu"}); }},
     {"devices.memory.cap", execution, optional, "", "What may be allocated on a device, or per cent of its total.",
@@ -111,10 +126,14 @@ const std::vector<Field> table{
      [](RunConfig& c, std::size_t) { return slot::auto_or_whole_number(c.devices.jobs_per_device, 1, 256); }},
 
     {"schedule.policy", execution, optional, "",
-     "How work is dealt out: `resolution` is largest first, to the rank that will be done first.",
+     "How work is dealt out: `resolution` is largest first, to the rank that will be done first; `dynamic` is in "
+     "order, "
+     "to whoever is free; `equal` gives each rank its share at the start.",
      [](RunConfig& c, std::size_t) {
-       return slot::choice(c.schedule.policy, std::vector<std::pair<const char*, ScheduleConfig::Policy>>{
-                                                  {"resolution", ScheduleConfig::Policy::resolution}});
+       return slot::choice(
+           c.schedule.policy,
+           std::vector<std::pair<const char*, Policy>>{
+               {"resolution", Policy::resolution}, {"dynamic", Policy::dynamic}, {"equal", Policy::equal}});
      }},
 
     {"on_error.bad_input", execution, optional, "",
@@ -126,6 +145,21 @@ const std::vector<Field> table{
     {"on_error.retries", execution, optional, "",
      "Further attempts of an item that failed for another reason than its own bytes.",
      [](RunConfig& c, std::size_t) { return slot::whole_number(c.on_error.retries, 0, 100); }},
+    {"on_error.max_quarantine", execution, optional, "",
+     "The run stops, with exit code 1, when more items than this are in quarantine: a count, or per cent of the "
+     "catalog.",
+     [](RunConfig& c, std::size_t) { return slot::quarantine_limit(c.on_error.max_quarantine); }},
+
+    {"limits.max_pixels", result, optional, "", "An image with more pixels that can only be decoded whole is refused.",
+     [](RunConfig& c, std::size_t) { return slot::pixels(c.limits.max_pixels, 1, most_pixels); }},
+    {"limits.max_region_pixels", result, optional, "",
+     "The same for an image that can be read by region, such as a tiled TIFF.",
+     [](RunConfig& c, std::size_t) { return slot::pixels(c.limits.max_region_pixels, 1, most_pixels); }},
+    {"limits.max_file_size", result, optional, "", "A larger image file is refused.",
+     [](RunConfig& c, std::size_t) { return slot::size(c.limits.max_file_size, KiB, TiB); }},
+    {"limits.max_ratio", result, optional, "",
+     "An image with more decoded bytes for each byte of its file is refused: a bomb, or nothing to see.",
+     [](RunConfig& c, std::size_t) { return slot::whole_number(c.limits.max_ratio, 1, 1'000'000); }},
 };
 
 KeyTree make_tree() {

@@ -81,6 +81,20 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return text.empty() || !is_digit(text[0]) || has_leading_zero(text) ? std::nullopt : parse_byte_size(text);
 }
 
+std::optional<std::uint64_t> parse_pixels(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, double>, 4> units{
+      {{"", 1}, {"kP", 1e3}, {"MP", 1e6}, {"GP", 1e9}}};
+  const std::size_t length = number_length(text);
+  const auto value = parse_number(text.substr(0, length));
+  const std::string_view unit = trimmed(text.substr(length));
+  for (const auto& [name, pixels] : units) {
+    if (value && unit == name && *value * pixels < 1e15) {
+      return static_cast<std::uint64_t>(std::llround(*value * pixels));
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, double>, 4> units{
       {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}}};
@@ -104,12 +118,22 @@ std::optional<double> parse_percent(std::string_view text) {
 }
 
 std::string size_text(std::uint64_t bytes) {
-  for (const auto& [factor, unit] : {std::pair{GiB, "GiB"}, std::pair{MiB, "MiB"}, std::pair{KiB, "KiB"}}) {
+  for (const auto& [factor, unit] :
+       {std::pair{TiB, "TiB"}, std::pair{GiB, "GiB"}, std::pair{MiB, "MiB"}, std::pair{KiB, "KiB"}}) {
     if (bytes >= factor && bytes % factor == 0) {
       return fmt::format("{}{}", bytes / factor, unit);
     }
   }
   return fmt::format("{}B", bytes);
+}
+
+std::string pixels_text(std::uint64_t pixels) {
+  for (const auto& [factor, unit] : {std::pair{1'000'000'000ULL, "GP"}, {1'000'000ULL, "MP"}, {1'000ULL, "kP"}}) {
+    if (pixels >= factor && pixels % factor == 0) {
+      return fmt::format("{}{}", pixels / factor, unit);
+    }
+  }
+  return std::to_string(pixels);
 }
 
 std::string duration_text(std::chrono::milliseconds duration) {

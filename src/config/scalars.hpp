@@ -20,6 +20,8 @@ namespace pantile {
 [[nodiscard]] std::optional<Ratio> parse_ratio(std::string_view text);
 /// "256MiB"; not "0256MiB".
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
+/// "268MP", "0.5GP", "40kP", "1000000": powers of ten, as in a camera's data sheet.
+[[nodiscard]] std::optional<std::uint64_t> parse_pixels(std::string_view text);
 /// "1s", "250ms", "15min", "1h".
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// "80%" as 80.
@@ -27,6 +29,7 @@ namespace pantile {
 
 /// Texts that read back as exactly the same value: "256MiB", "60s".
 [[nodiscard]] std::string size_text(std::uint64_t bytes);
+[[nodiscard]] std::string pixels_text(std::uint64_t pixels);
 [[nodiscard]] std::string duration_text(std::chrono::milliseconds duration);
 
 }  // namespace pantile

@@ -174,6 +174,20 @@ Slot auto_or_list(std::vector<std::string>& value, std::vector<std::string> choi
   return {.type = std::move(type), .read = std::move(read), .write = std::move(write), .entries = {}};
 }
 
+Slot boolean(bool& value) {
+  auto read = [&value](const ConfigNode& node, const std::filesystem::path&) -> std::optional<Misread> {
+    if (node.kind != ConfigNode::Kind::scalar || node.quoted || (node.text != "true" && node.text != "false")) {
+      return Misread{&node, node.quoted ? "write true or false, without quotes" : "write true or false"};
+    }
+    value = node.text == "true";
+    return std::nullopt;
+  };
+  return {.type = "true or false",
+          .read = std::move(read),
+          .write = [&value]() -> Text { return value ? "true" : "false"; },
+          .entries = {}};
+}
+
 Slot whole_number(int& value, int low, int high) {
   return scalar(
       whole_number_type(low, high), Quotes::refused,
@@ -241,6 +255,40 @@ Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
         return bytes && *bytes >= low && *bytes <= high;
       },
       [&value]() -> Text { return size_text(value); });
+}
+
+Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
+  return scalar(
+      fmt::format("a count of pixels from {} to {} (kP, MP, GP)", pixels_text(low), pixels_text(high)), Quotes::allowed,
+      [&value, low, high](const std::string& text) {
+        const auto pixels = parse_pixels(text);
+        value = pixels.value_or(value);
+        return pixels && *pixels >= low && *pixels <= high;
+      },
+      [&value]() -> Text { return pixels_text(value); });
+}
+
+Slot quarantine_limit(QuarantineLimit& value) {
+  using Kind = QuarantineLimit::Kind;
+  return scalar(
+      "none, a count of items, or per cent of them: 1%", Quotes::refused,
+      [&value](const std::string& text) {
+        if (const auto percent = parse_percent(text)) {
+          value = {.kind = Kind::percent, .percent = *percent};
+          return *percent >= 0 && *percent <= 100;
+        }
+        const auto items = parse_whole_number(text);
+        value = {.kind = items ? Kind::items : Kind::none, .items = static_cast<std::uint64_t>(items.value_or(0))};
+        return text == "none" || (items && *items >= 0);
+      },
+      [&value]() -> Text {
+        switch (value.kind) {
+          case Kind::none: break;
+          case Kind::items: return std::to_string(value.items);
+          case Kind::percent: return fmt::format("{}%", value.percent);
+        }
+        return "none";
+      });
 }
 
 Slot memory(MemoryAmount& value, std::uint64_t low) {

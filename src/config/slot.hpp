@@ -52,12 +52,16 @@ namespace slot {
 [[nodiscard]] Slot texts(std::vector<std::string>& value, std::string type);
 /// `auto` (an empty list), or a list of these.
 [[nodiscard]] Slot auto_or_list(std::vector<std::string>& value, std::vector<std::string> choices);
+/// `true` or `false` and nothing else: YAML 1.1 has eighteen more words for them, and `no` is a country.
+[[nodiscard]] Slot boolean(bool& value);
 [[nodiscard]] Slot whole_number(int& value, int low, int high);
 [[nodiscard]] Slot auto_or_whole_number(std::optional<int>& value, int low, int high);
 [[nodiscard]] Slot positive_ratio(Ratio& value);
 enum class Zero { allowed, refused };
 [[nodiscard]] Slot ratios(std::vector<Ratio>& value, Zero zero);
 [[nodiscard]] Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high);
+[[nodiscard]] Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high);
+[[nodiscard]] Slot quarantine_limit(QuarantineLimit& value);
 [[nodiscard]] Slot memory(MemoryAmount& value, std::uint64_t low);
 [[nodiscard]] Slot auto_or_duration(std::optional<std::chrono::milliseconds>& value, std::chrono::milliseconds low,
                                     std::chrono::milliseconds high);

@@ -182,6 +182,19 @@ TEST(Config, PathsCountFromWhereTheyWereWritten) {
   EXPECT_THAT(refusal(minimal_job, {"output.dir=~/out"}), HasSubstr("'~' stands for nothing here"));
 }
 
+TEST(Config, AShareOfTheCatalogMayBeInQuarantine) {
+  const auto limit = [](const char* text) {
+    return parse(minimal_job, {std::string{"on_error.max_quarantine="} + text}).on_error.max_quarantine;
+  };
+  EXPECT_EQ(limit("none").of(1000), 1000U);
+  EXPECT_EQ(limit("7").of(1000), 7U);
+  EXPECT_EQ(limit("7").of(5), 5U);
+  EXPECT_EQ(limit("0").of(1000), 0U);
+  EXPECT_EQ(limit("0.5%").of(1000), 5U);
+  EXPECT_EQ(limit("1%").of(99), 0U);
+  EXPECT_EQ(limit("29%").of(100), 29U) << "not 28: 29 / 100 is a little less in floating point";
+}
+
 struct BadValue {
   const char* set;
   const char* said;
@@ -217,6 +230,20 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"outputs.page.from=upscle", "did you mean 'upscale'?"},
         BadValue{"outputs.page.dtype=f32", "expected u8"}, BadValue{"name=[a]", "'name' cannot be a list"},
         BadValue{"input=[pages]", "'input.0' cannot be 'pages'"},
+        BadValue{"tiles.allow_inexact=yes", "'tiles.allow_inexact' cannot be 'yes'"},
+        BadValue{"tiles.allow_inexact=no", "write true or false"}, BadValue{"tiles.allow_inexact=on", "write true or"},
+        BadValue{"tiles.allow_inexact=off", "write true or"}, BadValue{"tiles.allow_inexact=True", "write true or"},
+        BadValue{"tiles.allow_inexact=1", "write true or"}, BadValue{"tiles.allow_inexact=", "cannot be empty"},
+        BadValue{"tiles.allow_inexact='true'", "write true or false, without quotes"},
+        BadValue{"pipeline.0.image.alpha=keep", "expected drop or white"},
+        BadValue{"schedule.policy=Equal", "did you mean 'equal'?"},
+        BadValue{"on_error.max_quarantine=unlimited", "expected none, a count of items, or per cent of them: 1%"},
+        BadValue{"on_error.max_quarantine=-1", "cannot be '-1'"},
+        BadValue{"on_error.max_quarantine=101%", "cannot be '101%'"},
+        BadValue{"on_error.max_quarantine=01", "cannot be '01'"}, BadValue{"limits.max_pixels=0", "(kP, MP, GP)"},
+        BadValue{"limits.max_pixels=268Mpx", "expected a count of pixels from 1 to 1000GP (kP, MP, GP)"},
+        BadValue{"limits.max_pixels=268MiB", "cannot be '268MiB'"}, BadValue{"limits.max_pixels=010MP", "cannot be"},
+        BadValue{"limits.max_ratio=0", "from 1 to 1000000"}, BadValue{"limits.max_file_size=1", "from 1KiB to 1TiB"},
         BadValue{"shard_size=1GiB", "did you mean 'output.shard_size'?"}));
 
 TEST(Config, RefusesTextsThatAreNoJob) {
@@ -269,6 +296,9 @@ TEST(Config, EffectiveTextReadsBackAsTheSameConfig) {
       {"devices={use: [cpu], jobs_per_device: 3}", "output.seal_after=15min"},
       {"input=[{path: 'a b', include: ['**/*.png', \"it's\"]}, {path: '-x', exclude: ['[a-c]?']}]"},
       {"pipeline.upscale.image={color: BGR, scale: 0.1, mean: [0.485, 1/3, -2], std: [1e-3, 2, 3], border: reflect}"},
+      {"tiles.allow_inexact=true", "pipeline.0.image.alpha=white", "schedule.policy=dynamic"},
+      {"on_error.max_quarantine=7", "limits.max_pixels=123456789", "limits.max_region_pixels=1.5GP"},
+      {"on_error.max_quarantine=0.5%", "limits={max_file_size: 1GB, max_ratio: 1, max_pixels: 40kP}"},
       {"pipeline.upscale.output.scale=1/7", "outputs={Y: {from: upscale}}"},
   };
   for (const auto& sets : variants) {
@@ -298,6 +328,7 @@ pipeline:
       mean: 0
       std: 1
       border: none
+      alpha: drop
     output:
       kind: image
       scale: 255
@@ -311,6 +342,7 @@ output:
   seal_after: auto
 tiles:
   size: auto
+  allow_inexact: false
 devices:
   use: auto
   memory:
@@ -322,6 +354,12 @@ schedule:
 on_error:
   bad_input: quarantine
   retries: 2
+  max_quarantine: none
+limits:
+  max_pixels: 268MP
+  max_region_pixels: 4GP
+  max_file_size: 256MiB
+  max_ratio: 1000
 )");
 }
 

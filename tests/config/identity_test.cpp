@@ -28,6 +28,7 @@ pipeline:
       mean: 0
       std: 1
       border: replicate
+      alpha: drop
     output:
       kind: image
       scale: 255
@@ -35,6 +36,13 @@ outputs:
   image:
     from: upscale
     dtype: u8
+tiles:
+  allow_inexact: false
+limits:
+  max_pixels: 268MP
+  max_region_pixels: 4GP
+  max_file_size: 256MiB
+  max_ratio: 1000
 catalog: 77ff
 items: 38
 )");
@@ -45,7 +53,8 @@ TEST(Identity, DoesNotDependOnHowARunIsExecuted) {
   for (const char* set :
        {"name=other", "output.dir=/elsewhere", "output.shard_size=1MiB", "output.seal_after=1s", "tiles.size=64",
         "devices.memory.cap=1GiB", "devices.memory.leave=1GiB", "devices.jobs_per_device=3", "devices.use=[cpu]",
-        "on_error.retries=9", "pipeline.upscale.model=/moved/m.onnx", "pipeline.upscale.image.scale=1/255"}) {
+        "on_error.retries=9", "on_error.max_quarantine=1%", "schedule.policy=equal",
+        "pipeline.upscale.model=/moved/m.onnx", "pipeline.upscale.image.scale=1/255"}) {
     EXPECT_EQ(identity({set}), plain) << set;
   }
 }

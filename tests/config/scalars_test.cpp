@@ -55,5 +55,17 @@ TEST(Scalars, SizesAndTimesNameTheirUnit) {
   }
 }
 
+TEST(Scalars, PixelsAreCountedInPowersOfTen) {
+  EXPECT_EQ(parse_pixels("268MP"), 268'000'000U);
+  EXPECT_EQ(parse_pixels("0.5 GP"), 500'000'000U);
+  EXPECT_EQ(parse_pixels("640"), 640U);
+  for (const char* text : {"", "MP", "-1MP", "01MP", "1mp", "1MiP", "1KP", "1e3", "1px"}) {
+    EXPECT_FALSE(parse_pixels(text)) << text;
+  }
+  for (const std::uint64_t pixels : {0ULL, 1ULL, 999ULL, 1000ULL, 1500ULL, 268'000'000ULL, 4'000'000'000ULL}) {
+    EXPECT_EQ(parse_pixels(pixels_text(pixels)), pixels);
+  }
+}
+
 }  // namespace
 }  // namespace pantile
