@@ -1,6 +1,7 @@
 #pragma once
-// The command line as plain structs. CLI11 is included by command_line.cpp alone: it is heavy to compile, and no
-// subcommand needs to know it.
+// The command line as plain structs, and what carries each out. A new command is a struct here with its carry_out() and
+// its line in Command, a function and a row in grammar.cpp that say how it is written, and a file for carry_out().
+// Help, completion, docs and dispatch follow from these.
 
 #include <filesystem>
 #include <span>
@@ -8,52 +9,66 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.hpp"
 #include "report/table.hpp"
 
 namespace pantile::app {
 
 struct RunCommand {
   std::filesystem::path job;
-  int ranks = 1;                  ///< processes; 1: no launcher
-  std::string output;             ///< run folder instead of the config's; empty: the config's
-  std::vector<std::string> sets;  ///< "devices.memory.cap=4GiB"
-  bool fresh = false;             ///< put an existing run aside and start over
-  bool quiet = false;             ///< no progress, warnings and errors only
+  int ranks = 1;                   ///< processes; 1: no launcher
+  std::string output;              ///< run folder instead of the config's; empty: the config's
+  std::vector<std::string> sets;   ///< "devices.memory.cap=4GiB"
+  bool fresh = false;              ///< put an existing run aside and start over
+  bool quiet = false;              ///< no progress, warnings and errors only
+  std::vector<std::string> words;  ///< all that was typed behind "pantile": ranks are started with it
 };
+[[nodiscard]] ExitCode carry_out(const RunCommand& command);
 
 struct VerifyCommand {
   std::filesystem::path run;
   TableFormat format = TableFormat::table;
 };
+[[nodiscard]] ExitCode carry_out(const VerifyCommand& command);
 
 struct InspectCommand {
   std::filesystem::path run;
   std::string item;  ///< path or number; empty: the whole run
   TableFormat format = TableFormat::table;
 };
+[[nodiscard]] ExitCode carry_out(const InspectCommand& command);
 
 struct ExportCommand {
   std::filesystem::path run;
   std::filesystem::path folder;
   std::string output;  ///< name of the output; empty: the only one
 };
+[[nodiscard]] ExitCode carry_out(const ExportCommand& command);
 
 struct StatusCommand {
   std::filesystem::path run;
   TableFormat format = TableFormat::table;
 };
+[[nodiscard]] ExitCode carry_out(const StatusCommand& command);
 
 struct VersionCommand {
   TableFormat format = TableFormat::table;
 };
+[[nodiscard]] ExitCode carry_out(const VersionCommand& command);
 
 /// The user asked for help: print it to stdout and be done.
 struct HelpRequest {
   std::string text;
 };
+[[nodiscard]] ExitCode carry_out(const HelpRequest& request);
 
-using Command =
-    std::variant<RunCommand, VerifyCommand, InspectCommand, ExportCommand, StatusCommand, VersionCommand, HelpRequest>;
+using Command = std::variant<HelpRequest,     //
+                             RunCommand,      //
+                             StatusCommand,   //
+                             InspectCommand,  //
+                             VerifyCommand,   //
+                             ExportCommand,   //
+                             VersionCommand>;
 
 /// Throws UsageError, with what to type instead, if the arguments make no command.
 [[nodiscard]] Command parse_command_line(std::span<char* const> arguments);

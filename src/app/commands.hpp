@@ -1,5 +1,5 @@
 #pragma once
-// One function per subcommand, each in a file of its own. They throw Error; main makes exit codes of that.
+// What the subcommands share. They throw Error; main makes exit codes of that.
 
 #include <span>
 
@@ -8,13 +8,6 @@
 #include "store/format.hpp"
 
 namespace pantile::app {
-
-[[nodiscard]] ExitCode run(const RunCommand& command, std::span<char* const> arguments);
-[[nodiscard]] ExitCode verify(const VerifyCommand& command);
-[[nodiscard]] ExitCode inspect(const InspectCommand& command);
-[[nodiscard]] ExitCode export_images(const ExportCommand& command);
-[[nodiscard]] ExitCode status(const StatusCommand& command);
-[[nodiscard]] ExitCode version(const VersionCommand& command);
 
 /// The layout of a run folder that is there. Throws UsageError, with what to look for, if there is no run in it.
 [[nodiscard]] RunLayout existing_run(const std::filesystem::path& folder);

@@ -4,26 +4,14 @@
 #include "app/commands.hpp"
 
 namespace pantile::app {
-namespace {
 
-struct Carrier {
-  std::span<char* const> arguments;
-  ExitCode operator()(const RunCommand& command) const { return run(command, arguments); }
-  ExitCode operator()(const VerifyCommand& command) const { return verify(command); }
-  ExitCode operator()(const InspectCommand& command) const { return inspect(command); }
-  ExitCode operator()(const ExportCommand& command) const { return export_images(command); }
-  ExitCode operator()(const StatusCommand& command) const { return status(command); }
-  ExitCode operator()(const VersionCommand& command) const { return version(command); }
-  ExitCode operator()(const HelpRequest& request) const {
-    std::fputs(request.text.c_str(), stdout);
-    return ExitCode::done;
-  }
-};
-
-}  // namespace
+ExitCode carry_out(const HelpRequest& request) {
+  std::fputs(request.text.c_str(), stdout);
+  return ExitCode::done;
+}
 
 ExitCode dispatch(std::span<char* const> arguments) {
-  return std::visit(Carrier{arguments}, parse_command_line(arguments));
+  return std::visit([](const auto& command) { return carry_out(command); }, parse_command_line(arguments));
 }
 
 RunLayout existing_run(const std::filesystem::path& folder) {

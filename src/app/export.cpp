@@ -74,7 +74,7 @@ void write_png(const std::filesystem::path& path, const ItemPixels& pixels) {
 
 }  // namespace
 
-ExitCode export_images(const ExportCommand& command) {
+ExitCode carry_out(const ExportCommand& command) {
   const RunLayout layout = existing_run(command.run);
   IndexReader reader{layout};
   const OutputId output = output_of(reader, command.output);

@@ -66,7 +66,7 @@ void print_run(const IndexReader& reader, const Table& items, TableFormat format
 
 }  // namespace
 
-ExitCode inspect(const InspectCommand& command) {
+ExitCode carry_out(const InspectCommand& command) {
   const RunLayout layout = existing_run(command.run);
   IndexReader reader{layout};
   Table table = new_table();

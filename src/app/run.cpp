@@ -36,35 +36,32 @@ std::string shown(const std::filesystem::path& path) {
 }
 
 /// What follows `pantile run` to go on with this run: the job and its options, but for --fresh.
-std::string again(std::span<char* const> arguments) {
+std::string again(const RunCommand& command) {
   std::string text;
-  for (std::size_t i = 2; i < arguments.size(); ++i) {
-    const std::string_view word = arguments[i];
-    if (word != "--fresh") {
-      text += (text.empty() ? "" : " ") + std::string{word};
+  for (std::size_t i = 1; i < command.words.size(); ++i) {
+    if (command.words[i] != "--fresh") {
+      text += (text.empty() ? "" : " ") + command.words[i];
     }
   }
   return text;
 }
 
-Launch launch_of(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {
+Launch launch_of(const RunCommand& command, const RunConfig& config) {
   const bool supervised = std::getenv(supervised_variable) != nullptr;
   return {.config = config,
           .start = command.fresh ? Start::fresh : Start::resume,
-          .texts = {.job = again(arguments), .run_folder = shown(config.output.dir.resolved)},
+          .texts = {.job = again(command), .run_folder = shown(config.output.dir.resolved)},
           .shows_progress = !supervised && !command.quiet};
 }
 
-ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::span<char* const> arguments) {
+ExitCode start_ranks(const RunCommand& command, const RunConfig& config) {
   // What a person must mend is said before processes are started.
   static_cast<void>(read_model(config.pipeline.front()));
   std::vector<std::string> rank_command{std::filesystem::read_symlink("/proc/self/exe").string()};
-  for (std::size_t i = 1; i < arguments.size(); ++i) {
-    rank_command.emplace_back(arguments[i]);
-  }
+  rank_command.insert(rank_command.end(), command.words.begin(), command.words.end());
   return supervise({.rank_command = std::move(rank_command),
                     .ranks = command.ranks,
-                    .job = again(arguments),
+                    .job = again(command),
                     .run_folder = config.output.dir.resolved,
                     .shown_folder = shown(config.output.dir.resolved),
                     .quiet = command.quiet});
@@ -72,7 +69,7 @@ ExitCode start_ranks(const RunCommand& command, const RunConfig& config, std::sp
 
 }  // namespace
 
-ExitCode run(const RunCommand& command, std::span<char* const> arguments) {
+ExitCode carry_out(const RunCommand& command) {
   // Before all else: a stop that comes while MPI starts, which takes half a second, is a stop too. mpirun passes
   // SIGUSR2 on; what it does itself on SIGINT and SIGTERM ends the ranks by SIGKILL anyway.
   watch_stop_signals(true);
@@ -81,12 +78,12 @@ ExitCode run(const RunCommand& command, std::span<char* const> arguments) {
     log::set_level(log::Level::warn);
   }
   if (mpi::launched_as_rank()) {
-    return run_as_rank(launch_of(command, config, arguments));
+    return run_as_rank(launch_of(command, config));
   }
   if (command.ranks == 1) {
-    return run_in_process(launch_of(command, config, arguments));
+    return run_in_process(launch_of(command, config));
   }
-  return start_ranks(command, config, arguments);
+  return start_ranks(command, config);
 }
 
 }  // namespace pantile::app

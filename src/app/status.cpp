@@ -32,7 +32,7 @@ LiveState state_of(const RunLayout& layout) {
 
 }  // namespace
 
-ExitCode status(const StatusCommand& command) {
+ExitCode carry_out(const StatusCommand& command) {
   const LiveState live = state_of(existing_run(command.run));
   if (command.format == TableFormat::json) {
     fmt::print("{}\n", to_json(live));

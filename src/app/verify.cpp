@@ -36,7 +36,7 @@ void print(const VerifyReport& report, TableFormat format) {
 
 }  // namespace
 
-ExitCode verify(const VerifyCommand& command) {
+ExitCode carry_out(const VerifyCommand& command) {
   const RunLayout layout = existing_run(command.run);
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   const VerifyReport report = verify_run(layout, [&](std::uint64_t checked, std::uint64_t all) {

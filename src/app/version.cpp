@@ -30,7 +30,7 @@ std::string hdf5_version() {
 
 }  // namespace
 
-ExitCode version(const VersionCommand& command) {
+ExitCode carry_out(const VersionCommand& command) {
   Table table{{"part", "version"}};
   table.add({std::string{"program"}, version_line()});
   table.add({std::string{"format"}, std::to_string(store_format_version)});
