@@ -17,10 +17,18 @@ std::vector<std::uint64_t> costs(const CommitLedger& ledger) {
   return costs;
 }
 
+WaitingList::Order order_of(ScheduleConfig::Policy policy) {
+  return policy == ScheduleConfig::Policy::resolution ? WaitingList::Order::largest_first
+                                                      : WaitingList::Order::as_given;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(Work work, const SchedulerSettings& settings)
-    : settings_{settings}, ledger_{std::move(work)}, items_(ledger_.size()), waiting_{costs(ledger_)} {
+    : settings_{settings},
+      ledger_{std::move(work)},
+      items_(ledger_.size()),
+      waiting_{costs(ledger_), order_of(settings.policy)} {
   for (ItemIndex at = 0; at < items_.size(); ++at) {
     items_[at].failures = ledger_.item(at).failed_attempts;
     waiting_.insert(at);

@@ -1,17 +1,20 @@
 #pragma once
 // Decides which rank works on which item, what is retried, what is committed, and when the run is over.
 //
-// One rule: largest first, to the rank with the earliest predicted finish among those whose memory fits; one unit ahead
-// of the running one, so that a rank never waits for an answer. A slow rank therefore declines a large item near the
-// end, and leaves it to a fast one that is still busy.
+// One rule, the policy `resolution`: largest first, to the rank with the earliest predicted finish among those whose
+// memory fits; one unit ahead of the running one, so that a rank never waits for an answer. A slow rank therefore
+// declines a large item near the end, and leaves it to a fast one that is still busy. The policies `dynamic` (a queue
+// in the order of the catalog) and `equal` (a share of the catalog for each rank) are there to compare with.
 
 #include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/ids.hpp"
+#include "config/config.hpp"
 #include "plan/commit_ledger.hpp"
 #include "plan/outlook.hpp"
 #include "plan/rank_pool.hpp"
@@ -22,6 +25,7 @@
 namespace pantile {
 
 struct SchedulerSettings {
+  ScheduleConfig::Policy policy = ScheduleConfig::Policy::resolution;
   std::uint32_t retries = 2;      ///< further attempts of an item that failed, bad input excepted
   std::uint32_t max_crashes = 2;  ///< an item that ended its executor this often, alone, is quarantined
   std::uint32_t max_losses = 5;   ///< an item at work when its rank was lost, this often, is quarantined
@@ -126,8 +130,24 @@ class Scheduler {
   [[nodiscard]] bool fits(const Rank& rank, ItemIndex at) const;
   [[nodiscard]] bool should_avoid(const Rank& rank, ItemIndex at) const;
   [[nodiscard]] std::optional<ItemIndex> largest_for(const Rank& rank, std::uint64_t limit_px) const;
-  [[nodiscard]] std::optional<ItemIndex> choose(const Rank& rank, Outlook& outlook) const;
+  [[nodiscard]] std::optional<ItemIndex> choose(const Rank& rank, Outlook& outlook);
+  [[nodiscard]] std::optional<ItemIndex> choose_largest(const Rank& rank, Outlook& outlook) const;
+  [[nodiscard]] std::optional<ItemIndex> following(const Rank& rank, ItemIndex at) const;
   [[nodiscard]] double unit_target_px(const Rank& rank) const;
+
+  // The policies to compare with (scheduler_policies.cpp).
+  /// A part of the items in the order of the catalog, [begin, end), that one rank makes under `equal`.
+  struct Share {
+    RankId owner{};
+    ItemIndex begin = 0;
+    ItemIndex end = 0;
+  };
+  [[nodiscard]] bool may_take(const Rank& rank, ItemIndex at) const;
+  [[nodiscard]] std::optional<ItemIndex> next_in_order(const Rank& rank) const;
+  [[nodiscard]] std::optional<ItemIndex> next_of_share(const Rank& rank);
+  [[nodiscard]] std::optional<ItemIndex> next_stray(const Rank& rank) const;
+  [[nodiscard]] bool is_share_border(ItemIndex at) const;
+  void share_out();
 
   // The end.
   [[nodiscard]] bool dispatches() const { return !draining_ && !waiting_.empty(); }
@@ -140,6 +160,8 @@ class Scheduler {
   std::vector<Item> items_;
   WaitingList waiting_;
   RankPool ranks_;
+  std::vector<Share> shares_;   ///< of `equal`: one for each rank that had joined at the first dispatch
+  std::set<ItemIndex> strays_;  ///< of `equal`: what its owner cannot make, or should not try again
   std::array<std::uint64_t, item_state_count> counts_{};
   std::array<std::uint64_t, item_state_count> px_{};
   std::uint32_t ranks_joined_ = 0;  ///< or unable to

@@ -23,6 +23,7 @@ void Scheduler::dispatch() {
   if (!is_gathered()) {
     return;
   }
+  share_out();
   Outlook outlook{ranks_, now_s_};
   bool has_assigned = true;
   while (dispatches() && has_assigned) {
@@ -39,12 +40,22 @@ void Scheduler::dispatch() {
   }
 }
 
+std::optional<Scheduler::ItemIndex> Scheduler::choose(const Rank& rank, Outlook& outlook) {
+  switch (settings_.policy) {
+    case ScheduleConfig::Policy::resolution: return choose_largest(rank, outlook);
+    case ScheduleConfig::Policy::dynamic: return next_in_order(rank);
+    case ScheduleConfig::Policy::equal: return next_of_share(rank);
+  }
+  expect(false, "a policy is one of three");
+  return std::nullopt;
+}
+
 /// The largest waiting item for which this rank is the right one; none if all are better left to others.
 ///
 /// It is right to start an item here if the others would not be done without us before that (they would not wait for us
 /// then), or if none of them could finish this item earlier, their present work included. A slow rank thus declines
 /// large items near the end, takes smaller ones instead, and at last none.
-std::optional<Scheduler::ItemIndex> Scheduler::choose(const Rank& rank, Outlook& outlook) const {
+std::optional<Scheduler::ItemIndex> Scheduler::choose_largest(const Rank& rank, Outlook& outlook) const {
   const auto largest = largest_for(rank, rank.largest_px);
   if (!largest) {
     return std::nullopt;
@@ -58,8 +69,8 @@ std::optional<Scheduler::ItemIndex> Scheduler::choose(const Rank& rank, Outlook&
   if (done_s <= others_s) {
     return largest;
   }
-  const auto may_take = [&](const Rank& other) { return fits(other, *largest) && !should_avoid(other, *largest); };
-  if (done_s <= outlook.earliest_elsewhere_s(rank, *largest, ledger_.item(*largest).cost_px, may_take)) {
+  const auto may = [&](const Rank& other) { return may_take(other, *largest); };
+  if (done_s <= outlook.earliest_elsewhere_s(rank, *largest, ledger_.item(*largest).cost_px, may)) {
     return largest;
   }
   const double room_px = (others_s - rank.busy_s(now_s_)) * rank.speed.px_per_s();
@@ -95,6 +106,15 @@ double Scheduler::unit_target_px(const Rank& rank) const {
   return std::min(settings_.unit_s * rank.speed.px_per_s(), share_px / 2);
 }
 
+/// What may travel in one unit behind `at`.
+std::optional<Scheduler::ItemIndex> Scheduler::following(const Rank& rank, ItemIndex at) const {
+  const auto next = waiting_.after(at);
+  if (settings_.policy == ScheduleConfig::Policy::resolution || !next) {
+    return next;
+  }
+  return may_take(rank, *next) && !is_share_border(*next) ? next : std::nullopt;
+}
+
 /// Hands out a unit that begins with `first`; false if there is none.
 bool Scheduler::assign(Rank& rank, std::optional<ItemIndex> first) {
   if (!first) {
@@ -115,11 +135,12 @@ bool Scheduler::assign(Rank& rank, std::optional<ItemIndex> first) {
     command.unit.items.push_back(
         {.item = ledger_.item(*at).item, .attempt = items_[*at].failures + 1, .blocks = ledger_.loose_blocks(*at)});
     ++items_[*at].running;
+    strays_.erase(*at);
     refile(*at);
     if (is_alone || assigned.size() >= settings_.max_unit_items) {
       break;
     }
-    at = waiting_.after(*at);
+    at = following(rank, *at);
   }
   rank.assign(assigned, now_s_);
   ranks_.queue_changed(rank);
@@ -138,13 +159,15 @@ void Scheduler::give_up_unfit() {
     largest_px = std::max(largest_px, rank.largest_px);
     is_anyone_well = is_anyone_well || !rank.hangs;
   }
-  for (auto at = waiting_.largest(std::numeric_limits<std::uint64_t>::max()); is_anyone_well && at;) {
-    if (ledger_.item(*at).cost_px <= largest_px) {
+  const bool is_falling = settings_.policy == ScheduleConfig::Policy::resolution;
+  for (auto at = waiting_.first(); is_anyone_well && at;) {
+    const auto next = waiting_.after(*at);
+    if (ledger_.item(*at).cost_px > largest_px) {
+      quarantine(*at, Fault::does_not_fit,
+                 "no rank has the memory for " + std::to_string(ledger_.item(*at).cost_px) + " pixels");
+    } else if (is_falling) {
       break;
     }
-    const auto next = waiting_.after(*at);
-    quarantine(*at, Fault::does_not_fit,
-               "no rank has the memory for " + std::to_string(ledger_.item(*at).cost_px) + " pixels");
     at = next;
   }
 }

@@ -13,10 +13,12 @@ constexpr std::size_t word_bits = 64;
 [[nodiscard]] constexpr std::uint64_t bit(std::size_t place) { return std::uint64_t{1} << (place % word_bits); }
 }  // namespace
 
-WaitingList::WaitingList(const std::vector<std::uint64_t>& costs_px)
-    : costs_(costs_px.size()), items_(costs_px.size()), places_(costs_px.size()) {
+WaitingList::WaitingList(const std::vector<std::uint64_t>& costs_px, Order order)
+    : order_{order}, costs_(costs_px.size()), items_(costs_px.size()), places_(costs_px.size()) {
   std::iota(items_.begin(), items_.end(), ItemIndex{0});
-  std::stable_sort(items_.begin(), items_.end(), [&](ItemIndex a, ItemIndex b) { return costs_px[a] > costs_px[b]; });
+  if (order == Order::largest_first) {
+    std::stable_sort(items_.begin(), items_.end(), [&](ItemIndex a, ItemIndex b) { return costs_px[a] > costs_px[b]; });
+  }
   for (std::size_t place = 0; place < items_.size(); ++place) {
     costs_[place] = costs_px[items_[place]];
     places_[items_[place]] = static_cast<std::uint32_t>(place);
@@ -59,6 +61,7 @@ void WaitingList::erase(ItemIndex item) {
 }
 
 std::optional<WaitingList::ItemIndex> WaitingList::largest(std::uint64_t limit_px) const {
+  expect(order_ == Order::largest_first, "the largest is asked of a list that is in this order");
   const auto first = std::partition_point(costs_.begin(), costs_.end(), [&](auto cost) { return cost > limit_px; });
   return at_or_behind(static_cast<std::size_t>(first - costs_.begin()));
 }

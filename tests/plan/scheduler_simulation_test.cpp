@@ -99,6 +99,9 @@ sim::Options faulty(std::uint64_t seed) {
   options.settings.hang_min_s = random() % 2 == 0 ? 1 : 30;
   options.settings.seal_timeout_s = random() % 2 == 0 ? 1 : 300;
   options.settings.retries = 8;  // so that no item is given up by mere bad luck
+  constexpr ScheduleConfig::Policy policies[]{ScheduleConfig::Policy::resolution, ScheduleConfig::Policy::dynamic,
+                                              ScheduleConfig::Policy::equal};
+  options.settings.policy = policies[random() % 3];
   options.checks_each_step = true;
   return options;
 }
@@ -142,7 +145,9 @@ TEST(SchedulerSimulation, QuarantinesExactlyTheItemsThatAreToBlame) {
     expect_each_settled_once(report.journal, job);
     ASSERT_EQ(report.journal.quarantined.size(), 4U);
     EXPECT_EQ(report.journal.quarantined.at(ItemId{3}).attempts, 1U);
-    EXPECT_EQ(report.journal.quarantined.at(ItemId{5}).attempts, 3U);
+    // One more if the rank of an earlier copy was only slow: an attempt under way is waited for.
+    EXPECT_GE(report.journal.quarantined.at(ItemId{5}).attempts, 3U);
+    EXPECT_LE(report.journal.quarantined.at(ItemId{5}).attempts, 4U);
     EXPECT_EQ(report.journal.quarantined.at(ItemId{8}).attempts, 2U);
     EXPECT_EQ(report.journal.quarantined.at(ItemId{8}).fault, Fault::crashed);
     if (HasFailure()) {
@@ -186,6 +191,33 @@ TEST(SchedulerSimulation, UnequalRanksFinishTogether) {
   RecordProperty("worst_makespan_over_bound", std::to_string(worst));
   std::cout << "worst makespan / (work / speed): " << worst << "\n";
   EXPECT_LE(worst, 1.02);
+}
+
+/// What the policies are there for: to show what knowing sizes and speeds is worth.
+TEST(SchedulerSimulation, TheSimplerPoliciesAreSlowerOnUnequalRanks) {
+  const std::vector<double> px_per_s{4e6, 4e6, 2e6, 2e6, 2e6, 2e6, 6e5, 6e5};
+  const auto ratio = [&](ScheduleConfig::Policy policy, std::uint64_t seed) {
+    const Job job = lognormal_job(seed, 400, 1.2, false);
+    sim::Options options{.seed = seed, .px_per_s = px_per_s, .noise = 0.1};
+    options.settings.policy = policy;
+    const auto report = sim::Cluster{job.work(), options}.run();
+    EXPECT_EQ(report.outcome, Outcome::complete);
+    return report.makespan_s * std::accumulate(px_per_s.begin(), px_per_s.end(), 0.0) / job.total_px();
+  };
+  double resolution = 0;
+  double dynamic = 0;
+  double equal = 0;
+  constexpr int seeds = 20;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    resolution += ratio(ScheduleConfig::Policy::resolution, seed) / seeds;
+    dynamic += ratio(ScheduleConfig::Policy::dynamic, seed) / seeds;
+    equal += ratio(ScheduleConfig::Policy::equal, seed) / seeds;
+  }
+  std::cout << "makespan / (work / speed): resolution " << resolution << ", dynamic " << dynamic << ", equal " << equal
+            << "\n";
+  EXPECT_LT(resolution, 1.05);
+  EXPECT_GT(dynamic, resolution + 0.02);
+  EXPECT_GT(equal, 3);  // the slowest rank has an eighth of the items at a thirtieth of the speed
 }
 
 TEST(SchedulerSimulation, FewItemsOnVeryUnequalRanksGoToTheFastOnes) {
