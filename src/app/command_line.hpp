@@ -20,6 +20,7 @@ struct RunCommand {
   std::string output;              ///< run folder instead of the config's; empty: the config's
   std::vector<std::string> sets;   ///< "devices.memory.cap=4GiB"
   bool fresh = false;              ///< put an existing run aside and start over
+  bool retry_failed = false;       ///< what is in quarantine is tried again
   bool quiet = false;              ///< no progress, warnings and errors only
   std::vector<std::string> words;  ///< all that was typed behind "pantile": ranks are started with it
 };

@@ -51,6 +51,7 @@ void declare_run(CLI::App& command, RunCommand& run) {
   command.add_option("--output", run.output, "Run folder, in place of the job's output.dir")->type_name("DIR");
   add_sets(command, run.sets);
   command.add_flag("--fresh", run.fresh, "Put an existing run folder aside (renamed, not deleted) and start over");
+  command.add_flag("--retry-failed", run.retry_failed, "Try again what is in quarantine");
   command.add_flag("--quiet", run.quiet, "No progress; warnings and errors only");
   command.footer("Ctrl-C once finishes what is in flight and stops (exit 75, resumable); twice stops now.");
 }

@@ -39,7 +39,7 @@ std::string shown(const std::filesystem::path& path) {
 std::string again(const RunCommand& command) {
   std::string text;
   for (std::size_t i = 1; i < command.words.size(); ++i) {
-    if (command.words[i] != "--fresh") {
+    if (command.words[i] != "--fresh" && command.words[i] != "--retry-failed") {
       text += (text.empty() ? "" : " ") + command.words[i];
     }
   }
@@ -49,7 +49,7 @@ std::string again(const RunCommand& command) {
 Launch launch_of(const RunCommand& command, const RunConfig& config) {
   const bool supervised = std::getenv(supervised_variable) != nullptr;
   return {.config = config,
-          .start = command.fresh ? Start::fresh : Start::resume,
+          .start = {.fresh = command.fresh, .retry_failed = command.retry_failed},
           .texts = {.job = again(command), .run_folder = shown(config.output.dir.resolved)},
           .shows_progress = !supervised && !command.quiet};
 }

@@ -18,6 +18,7 @@
 #include "report/rank_log.hpp"
 #include "report/rate.hpp"
 #include "run/quarantine_list.hpp"
+#include "run/scheduler_setup.hpp"
 #include "run/signals.hpp"
 #include "store/index_writer.hpp"
 
@@ -29,24 +30,13 @@ using Clock = std::chrono::steady_clock;
 /// How many extents the tile planner is shown.
 constexpr std::size_t max_extent_classes = 64;
 
-SchedulerSettings scheduler_settings(const RunConfig& config, int workers) {
-  // Slow storage that all ranks seal to at the end: no shard is taken for lost while each still gets its turn.
-  constexpr double slowest_bytes_per_s = 20e6;
-  SchedulerSettings settings;
-  settings.seal_timeout_s =
-      std::max(settings.seal_timeout_s, workers * static_cast<double>(config.output.shard_size) / slowest_bytes_per_s);
-  settings.expected_ranks = static_cast<std::uint32_t>(workers);
-  settings.retries = static_cast<std::uint32_t>(config.on_error.retries);
-  return settings;
-}
-
 class Coordinator {
  public:
   Coordinator(Job& job, Transport& transport, const LiveSink& show)
       : job_{job},
         transport_{transport},
         show_{show},
-        scheduler_{job.work, scheduler_settings(job.config, transport.size() - 1)},
+        scheduler_{job.work, scheduler_settings(job, transport.size() - 1)},
         extents_{job.extent_classes(max_extent_classes)} {
     live_.state = RunState::starting;
     live_.run = job.config.name;
@@ -61,7 +51,9 @@ class Coordinator {
   }
 
   Conclusion run() {
-    if (job_.work.items().empty()) {
+    if (!quarantine_left(job_)) {
+      outcome_ = Outcome::too_many_quarantined;
+    } else if (job_.work.items().empty()) {
       outcome_ = Outcome::complete;
     }
     Backoff backoff;
@@ -318,7 +310,9 @@ class Coordinator {
     dismiss_workers(transport_, code);  // Those that gave up wait for it too.
     Conclusion conclusion{.code = code, .live = {}, .error = {}};
     if (code == ExitCode::failed || code == ExitCode::usage) {
-      conclusion.error = error_.empty() ? "all workers are gone and items are left" : error_;
+      conclusion.error = *outcome_ == Outcome::too_many_quarantined ? too_many_quarantined(job_)
+                         : error_.empty()                           ? "all workers are gone and items are left"
+                                                                    : error_;
     }
     try {
       finish_folder();

@@ -93,6 +93,18 @@ RunConfig resolved(RunConfig config, Border border) {
   return config;
 }
 
+/// Lets all items out of quarantine: whatever ailed them may be mended.
+void release_all(Job& job) {
+  std::vector<ItemId> items;
+  for (const auto& [item, quarantined] : job.state.quarantine()) {
+    items.push_back(item);
+  }
+  for (const ItemId item : items) {
+    job.journal.append(Release{item}, job.state);
+  }
+  log::info("{} item{} out of quarantine, to be tried again", items.size(), items.size() == 1 ? " is" : "s are");
+}
+
 /// Sorts the items into settled, hopeless and to do.
 void plan_work(Job& job) {
   for (std::uint64_t i = 0; i < job.catalog.size(); ++i) {
@@ -158,7 +170,7 @@ std::vector<std::string> Job::input_roots() const {
   return texts;
 }
 
-Job prepare_job(const RunConfig& config, Start start) {
+Job prepare_job(const RunConfig& config, const Start& start) {
   const StageConfig& stage = config.pipeline.front();
   const ModelFile model = read_model(stage);
   const ModelFacts facts = analyse(model.bytes, stage.model.written);
@@ -172,10 +184,10 @@ Job prepare_job(const RunConfig& config, Start start) {
            (std::filesystem::exists(layout.identity()) || std::filesystem::exists(layout.journal()));
   };
   std::optional<Catalog> listed;
-  if (start == Start::fresh || !is_begun()) {
+  if (start.fresh || !is_begun()) {
     listed = catalog_of(config);
   }
-  RunFolder folder = start == Start::fresh ? RunFolder::open_fresh(layout.root) : RunFolder::open(layout.root);
+  RunFolder folder = start.fresh ? RunFolder::open_fresh(layout.root) : RunFolder::open(layout.root);
   const bool stored = is_begun();
   Catalog catalog = stored ? read_catalog(layout.catalog()) : listed ? std::move(*listed) : catalog_of(config);
   if (!stored) {
@@ -203,6 +215,9 @@ Job prepare_job(const RunConfig& config, Start start) {
   job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
   job.journal.append(run_start(config, job), job.state);
   job.folder.set_epoch(job.journal.epoch());
+  if (start.retry_failed) {
+    release_all(job);
+  }
   plan_work(job);
   job.journal.commit();
   return job;

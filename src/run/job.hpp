@@ -18,7 +18,11 @@
 
 namespace pantile {
 
-enum class Start { resume, fresh };
+/// How to begin in a run folder that is there.
+struct Start {
+  bool fresh = false;         ///< put it aside and start over; else go on with it
+  bool retry_failed = false;  ///< what is in quarantine is tried again
+};
 
 /// A run whose folder is ours, whose journal is replayed and whose epoch has begun. Rank 0 only.
 struct Job {
@@ -47,6 +51,6 @@ struct Job {
 /// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine
 /// when this returns. Throws UsageError for what a person must mend (nothing was started then), Error for a broken
 /// machine.
-[[nodiscard]] Job prepare_job(const RunConfig& config, Start start);
+[[nodiscard]] Job prepare_job(const RunConfig& config, const Start& start);
 
 }  // namespace pantile

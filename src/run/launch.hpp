@@ -10,7 +10,7 @@ namespace pantile {
 
 struct Launch {
   RunConfig config;
-  Start start = Start::resume;
+  Start start;
   ProgressTexts texts;
   bool shows_progress = true;  ///< false: nobody does, or a supervisor
 };
