@@ -6,7 +6,9 @@
 #include <chrono>
 #include <map>
 
+#include "base/hash.hpp"
 #include "base/log.hpp"
+#include "base/wire.hpp"
 #include "codec/decode.hpp"
 #include "config/identity.hpp"
 #include "device/cpu.hpp"
@@ -31,20 +33,38 @@ std::vector<InputSpec> input_specs(const RunConfig& config) {
 
 Catalog catalog_of(const RunConfig& config) { return build_catalog(input_specs(config), usable_cores()); }
 
-RunStart run_start(const RunConfig& config, const Job& job) {
-  RunStart start{.time = iso_time(std::chrono::system_clock::now()),
-                 .items = job.catalog.size(),
-                 .outputs = {},
-                 .plan = effective_text(config),
-                 .identity_hash = identity_hash(job.folder.layout())};
+std::vector<OutputInfo> output_infos(const RunConfig& config) {
+  std::vector<OutputInfo> outputs;
   for (const OutputConfig& output : config.outputs) {
-    start.outputs.push_back({output.name, output.dtype});
+    outputs.push_back({output.name, output.dtype});
   }
-  return start;
+  return outputs;
+}
+
+RunStart run_start(const Job& job) {
+  return {.time = iso_time(std::chrono::system_clock::now()),
+          .items = job.catalog.size(),
+          .outputs = output_infos(job.config),
+          .plan = effective_text(job.config),
+          .identity_hash = identity_hash(job.folder.layout())};
+}
+
+/// The model, as far as a job needs to know it. Throws UsageError if it is not there, or cannot be a stage of this job.
+struct ExaminedModel {
+  ModelFacts facts;
+  Border border = Border::none;
+  Hash128 digest;
+};
+ExaminedModel examine_model(const RunConfig& config) {
+  const StageConfig& stage = config.pipeline.front();
+  const ModelFile file = read_model(stage);
+  ExaminedModel model{analyse(file.bytes, stage.model.written), Border::none, file.digest};
+  model.border = stage_options(stage, model.facts).border;
+  return model;
 }
 
 /// Why an item need not be tried, or nothing.
-std::optional<Failure> hopeless(const Job& job, ItemId item) {
+std::optional<Failure> why_hopeless(const Prospect& job, ItemId item) {
   const Fault fault = job.catalog.fault(item);
   if (fault != Fault::none) {
     return Failure{fault, job.catalog.item(item).detail};
@@ -93,12 +113,17 @@ RunConfig resolved(RunConfig config, Border border) {
   return config;
 }
 
-/// Lets all items out of quarantine: whatever ailed them may be mended.
-void release_all(Job& job) {
+std::vector<ItemId> quarantined_items(const JournalState& state) {
   std::vector<ItemId> items;
-  for (const auto& [item, quarantined] : job.state.quarantine()) {
+  for (const auto& [item, quarantined] : state.quarantine()) {
     items.push_back(item);
   }
+  return items;
+}
+
+/// Lets all items out of quarantine: whatever ailed them may be mended.
+void release_all(Job& job) {
+  const std::vector<ItemId> items = quarantined_items(job.state);
   for (const ItemId item : items) {
     job.journal.append(Release{item}, job.state);
   }
@@ -106,7 +131,7 @@ void release_all(Job& job) {
 }
 
 /// Sorts the items into settled, hopeless and to do.
-void plan_work(Job& job) {
+void find_work(Prospect& job) {
   for (std::uint64_t i = 0; i < job.catalog.size(); ++i) {
     const ItemId item{i};
     const auto cost_px = static_cast<std::uint64_t>(job.catalog.extent(item).area());
@@ -114,9 +139,8 @@ void plan_work(Job& job) {
       job.pixels += cost_px;
       continue;
     }
-    if (const std::optional<Failure> failure = hopeless(job, item)) {
-      log::warn("{} is in quarantine: {}", job.catalog.path(item), failure->detail);
-      job.journal.append(ItemQuarantined{item, 1, *failure}, job.state);
+    if (std::optional<Failure> failure = why_hopeless(job, item)) {
+      job.hopeless.push_back({item, *std::move(failure)});
       continue;
     }
     job.pixels += cost_px;
@@ -130,13 +154,34 @@ void plan_work(Job& job) {
   }
 }
 
+/// A catalog counts once the identity stands that names its digest: of a start that died in between nothing is kept.
+/// (A journal without an identity is refused later; its catalog is not touched.)
+bool is_begun(const RunLayout& layout) {
+  return std::filesystem::exists(layout.catalog()) &&
+         (std::filesystem::exists(layout.identity()) || std::filesystem::exists(layout.journal()));
+}
+
+/// All of a job that does not depend on what is done already.
+Prospect prospect_of(const RunConfig& config, ExaminedModel model, Catalog catalog) {
+  Prospect job;
+  job.config = config;
+  job.facts = std::move(model.facts);
+  job.border = model.border;
+  job.model_digest = model.digest;
+  job.catalog = std::move(catalog);
+  job.identity = identity_text(resolved(config, job.border), {.model_digests = {to_string(job.model_digest)},
+                                                              .catalog_digest = to_string(job.catalog.digest()),
+                                                              .further = {}});
+  return job;
+}
+
 }  // namespace
 
-Extent Job::output_extent(ItemId item) const {
+Extent Prospect::output_extent(ItemId item) const {
   return pantile::output_extent(facts.geometry, border, catalog.extent(item));
 }
 
-std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
+std::vector<ExtentClass> Prospect::extent_classes(std::size_t limit) const {
   std::map<std::pair<int, int>, std::uint64_t> counts;
   for (const WorkItem& item : work.items()) {
     const Extent extent = catalog.extent(item.item);
@@ -161,7 +206,7 @@ std::vector<ExtentClass> Job::extent_classes(std::size_t limit) const {
   return classes;
 }
 
-std::vector<std::string> Job::input_roots() const {
+std::vector<std::string> Prospect::input_roots() const {
   std::vector<std::string> texts;
   texts.reserve(catalog.roots().size());
   for (const std::filesystem::path& root : catalog.roots()) {
@@ -170,55 +215,79 @@ std::vector<std::string> Job::input_roots() const {
   return texts;
 }
 
-Job prepare_job(const RunConfig& config, const Start& start) {
-  const StageConfig& stage = config.pipeline.front();
-  const ModelFile model = read_model(stage);
-  const ModelFacts facts = analyse(model.bytes, stage.model.written);
-  const StageOptions options = stage_options(stage, facts);
-  // Inputs are looked at before the folder is made: a mistyped path must not leave an empty run behind.
+Hash128 Prospect::plan_id() const {
+  Writer writer;
+  writer.put(identity).put(static_cast<std::uint32_t>(config.schedule.policy));
+  Hasher hasher;
+  hasher.update(writer.bytes());
+  for (const WorkItem& item : work.items()) {
+    for (const BlockRange& range : work.missing(item)) {
+      Writer part;
+      part.put(index(item.item)).put(std::uint32_t{index(range.output)}).put(index(range.first)).put(range.count);
+      hasher.update(part.bytes());
+    }
+  }
+  return hasher.digest();
+}
+
+Prospect survey_job(const RunConfig& config, const Start& start) {
+  ExaminedModel model = examine_model(config);
   const RunLayout layout{config.output.dir.resolved};
-  // A catalog counts once the identity stands that names its digest: of a start that died in between nothing is kept.
-  // (A journal without an identity is refused below; its catalog is not touched.)
-  const auto is_begun = [&layout] {
-    return std::filesystem::exists(layout.catalog()) &&
-           (std::filesystem::exists(layout.identity()) || std::filesystem::exists(layout.journal()));
-  };
+  const bool resumes = !start.fresh && is_begun(layout);
+  Prospect job = prospect_of(config, std::move(model), resumes ? read_catalog(layout.catalog()) : catalog_of(config));
+  if (resumes) {
+    check_identity(layout, job.identity);
+    static_cast<void>(pantile::input_roots(input_specs(config)));  // They must be there.
+    job.state = read_journal(layout.journal());
+  }
+  if (job.state.outputs().empty()) {
+    job.state.apply(
+        Epoch{1},
+        RunStart{
+            .time = {}, .items = job.catalog.size(), .outputs = output_infos(config), .plan = {}, .identity_hash = {}});
+  }
+  for (const ItemId item : start.retry_failed ? quarantined_items(job.state) : std::vector<ItemId>{}) {
+    job.state.apply(job.state.epoch(), Release{item});
+  }
+  find_work(job);
+  return job;
+}
+
+Job prepare_job(const RunConfig& config, const Start& start) {
+  // Model and inputs are looked at before the folder is made: a mistyped path must not leave an empty run behind.
+  ExaminedModel model = examine_model(config);
+  const RunLayout layout{config.output.dir.resolved};
   std::optional<Catalog> listed;
-  if (start.fresh || !is_begun()) {
+  if (start.fresh || !is_begun(layout)) {
     listed = catalog_of(config);
   }
   RunFolder folder = start.fresh ? RunFolder::open_fresh(layout.root) : RunFolder::open(layout.root);
-  const bool stored = is_begun();
-  Catalog catalog = stored ? read_catalog(layout.catalog()) : listed ? std::move(*listed) : catalog_of(config);
+  const bool stored = is_begun(layout);
+  Prospect prospect = prospect_of(config, std::move(model),
+                                  stored   ? read_catalog(layout.catalog())
+                                  : listed ? std::move(*listed)
+                                           : catalog_of(config));
   if (!stored) {
-    write_catalog(layout.catalog(), catalog);
+    write_catalog(layout.catalog(), prospect.catalog);
   }
-  std::string run_id = folder.claim_identity(identity_text(
-      resolved(config, options.border),
-      {.model_digests = {to_string(model.digest)}, .catalog_digest = to_string(catalog.digest()), .further = {}}));
+  std::string run_id = folder.claim_identity(prospect.identity);
   if (stored) {
     // Where the inputs lie now: the project may have moved. The identity has shown that they are the same ones.
-    catalog.set_roots(pantile::input_roots(input_specs(config)));
+    prospect.catalog.set_roots(pantile::input_roots(input_specs(config)));
   }
-  JournalState state;
-  Journal journal = Journal::open(layout.journal(), state);
-  Job job{.config = config,
-          .facts = facts,
-          .border = options.border,
-          .model_digest = model.digest,
-          .folder = std::move(folder),
-          .run_id = std::move(run_id),
-          .catalog = std::move(catalog),
-          .state = std::move(state),
-          .journal = std::move(journal),
-          .work = {}};
+  Journal journal = Journal::open(layout.journal(), prospect.state);
+  Job job{std::move(prospect), std::move(folder), std::move(run_id), std::move(journal)};
   job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
-  job.journal.append(run_start(config, job), job.state);
+  job.journal.append(run_start(job), job.state);
   job.folder.set_epoch(job.journal.epoch());
   if (start.retry_failed) {
     release_all(job);
   }
-  plan_work(job);
+  find_work(job);
+  for (const auto& [item, failure] : job.hopeless) {
+    log::warn("{} is in quarantine: {}", job.catalog.path(item), failure.detail);
+    job.journal.append(ItemQuarantined{item, 1, failure}, job.state);
+  }
   job.journal.commit();
   return job;
 }

@@ -24,19 +24,24 @@ struct Start {
   bool retry_failed = false;  ///< what is in quarantine is tried again
 };
 
-/// A run whose folder is ours, whose journal is replayed and whose epoch has begun. Rank 0 only.
-struct Job {
+/// An item that need not be tried, and why.
+struct HopelessItem {
+  ItemId item{};
+  Failure failure{};
+};
+
+/// What a job comes to: its model, its items, and what of them is still to do.
+struct Prospect {
   RunConfig config;
   ModelFacts facts;
   Border border = Border::none;
   Hash128 model_digest;
-  RunFolder folder;
-  std::string run_id;
+  std::string identity;  ///< text of run.yaml
   Catalog catalog;
   JournalState state;
-  Journal journal;
-  Work work;                 ///< what is not settled yet
-  std::uint64_t pixels = 0;  ///< input pixels of all items that can be read
+  Work work;                           ///< what is not settled yet
+  std::vector<HopelessItem> hopeless;  ///< of the others: what will go into quarantine untried
+  std::uint64_t pixels = 0;            ///< input pixels of all items that can be read
   std::uint64_t pixels_left = 0;
 
   /// Extent of the output of an item that can be read.
@@ -46,7 +51,20 @@ struct Job {
   [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;
   /// The folders that the inputs lie in.
   [[nodiscard]] std::vector<std::string> input_roots() const;
+  /// Names what will be done and how it is dealt out: of identity, work and policy. Equal in `plan` and in `run`.
+  [[nodiscard]] Hash128 plan_id() const;
 };
+
+/// A run whose folder is ours, whose journal is replayed and whose epoch has begun. Rank 0 only.
+struct Job : Prospect {
+  RunFolder folder;
+  std::string run_id;
+  Journal journal;
+};
+
+/// What prepare_job() would find, without a trace of it on disk and without a lock: a run may be under way. Throws as
+/// prepare_job() does.
+[[nodiscard]] Prospect survey_job(const RunConfig& config, const Start& start);
 
 /// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine
 /// when this returns. Throws UsageError for what a person must mend (nothing was started then), Error for a broken

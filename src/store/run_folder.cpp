@@ -287,15 +287,8 @@ std::string RunFolder::claim_identity(std::string_view identity) {
                           Durable::yes);
     return run_id;
   }
-  const RunIdentity before = read_identity(layout_);
-  if (const std::string difference = diff_lines(before.text, identity); !difference.empty()) {
-    throw UsageError{
-        fmt::format("{} holds another run (its results would differ):\n{}Go back to the old settings, choose another "
-                    "output folder, "
-                    "or keep the old run aside with --fresh.",
-                    layout_.root.string(), difference)};
-  }
-  return before.run_id;
+  check_identity(layout_, identity);
+  return read_identity(layout_).run_id;
 }
 
 std::size_t RunFolder::remove_orphans(const JournalState& state, Sealed sealed) const {
@@ -305,6 +298,15 @@ std::size_t RunFolder::remove_orphans(const JournalState& state, Sealed sealed) 
     throw Error{std::string{"cannot remove what an interrupted run left: "} + error.what()};
   }
 }
+void check_identity(const RunLayout& layout, std::string_view identity) {
+  if (const std::string difference = diff_lines(read_identity(layout).text, identity); !difference.empty()) {
+    throw UsageError{
+        fmt::format("{} holds another run (its results would differ):\n{}Go back to the old settings, choose another "
+                    "output folder, or keep the old run aside with --fresh.",
+                    layout.root.string(), difference)};
+  }
+}
+
 RunIdentity read_identity(const RunLayout& layout) {
   if (!std::filesystem::exists(layout.identity())) {
     throw Error{"there is no run in " + layout.root.string() + ": run.yaml is missing"};

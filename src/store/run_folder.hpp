@@ -81,6 +81,8 @@ struct RunIdentity {
   std::string text{};
 };
 [[nodiscard]] RunIdentity read_identity(const RunLayout& layout);
+/// Throws UsageError with the lines that differ if the run in the folder is another one.
+void check_identity(const RunLayout& layout, std::string_view identity);
 
 /// xxh3-128 of the bytes of run.yaml: the journal has it, so that verify sees when the file is another one.
 [[nodiscard]] Hash128 identity_hash(const RunLayout& layout);
