@@ -26,6 +26,18 @@ struct RunCommand {
 };
 [[nodiscard]] ExitCode carry_out(const RunCommand& command);
 
+struct PlanCommand {
+  std::filesystem::path job;
+  int ranks = 1;
+  std::string output;  ///< as of run
+  std::vector<std::string> sets;
+  std::vector<std::string> what_if;  ///< "nodes=4,cap=2GiB"
+  bool fresh = false;
+  bool retry_failed = false;
+  TableFormat format = TableFormat::table;
+};
+[[nodiscard]] ExitCode carry_out(const PlanCommand& command);
+
 struct VerifyCommand {
   std::filesystem::path run;
   TableFormat format = TableFormat::table;
@@ -65,6 +77,7 @@ struct HelpRequest {
 
 using Command = std::variant<HelpRequest,     //
                              RunCommand,      //
+                             PlanCommand,     //
                              StatusCommand,   //
                              InspectCommand,  //
                              VerifyCommand,   //

@@ -42,18 +42,38 @@ void add_sets(CLI::App& command, std::vector<std::string>& sets) {
 
 // One function a command.
 
-void declare_run(CLI::App& command, RunCommand& run) {
-  add_job(command, run.job);
-  command
-      .add_option("--ranks", run.ranks, "Processes to start with mpirun: 1 coordinates, the others work. 1: no mpirun")
+void add_ranks(CLI::App& command, int& ranks) {
+  command.add_option("--ranks", ranks, "Processes to start with mpirun: 1 coordinates, the others work. 1: no mpirun")
       ->check(CLI::Range(1, 1 << 16))
       ->type_name("N");
-  command.add_option("--output", run.output, "Run folder, in place of the job's output.dir")->type_name("DIR");
+}
+
+void add_output(CLI::App& command, std::string& output) {
+  command.add_option("--output", output, "Run folder, in place of the job's output.dir")->type_name("DIR");
+}
+
+void declare_run(CLI::App& command, RunCommand& run) {
+  add_job(command, run.job);
+  add_ranks(command, run.ranks);
+  add_output(command, run.output);
   add_sets(command, run.sets);
   command.add_flag("--fresh", run.fresh, "Put an existing run folder aside (renamed, not deleted) and start over");
   command.add_flag("--retry-failed", run.retry_failed, "Try again what is in quarantine");
   command.add_flag("--quiet", run.quiet, "No progress; warnings and errors only");
   command.footer("Ctrl-C once finishes what is in flight and stops (exit 75, resumable); twice stops now.");
+}
+
+void declare_plan(CLI::App& command, PlanCommand& plan) {
+  add_job(command, plan.job);
+  add_ranks(command, plan.ranks);
+  add_output(command, plan.output);
+  add_sets(command, plan.sets);
+  command.add_option("--what-if", plan.what_if, "Predict it for another machine too: nodes=4,cap=2GiB")
+      ->type_name("KEY=VALUE,…")
+      ->allow_extra_args(false);
+  command.add_flag("--fresh", plan.fresh, "As if nothing were done yet");
+  command.add_flag("--retry-failed", plan.retry_failed, "As `run --retry-failed`");
+  add_format(command, plan.format);
 }
 
 void declare_status(CLI::App& command, StatusCommand& status) {
@@ -89,6 +109,7 @@ Grammar::Grammar()
   app_.footer(examples);
   app_.set_version_flag("--version", std::string{"pantile "} + PANTILE_VERSION);
   add(app_, "run", "Run a job, or go on with it where it stopped", declare_run);
+  add(app_, "plan", "Say what a run would do: tiles, memory, time, disk; nothing is started", declare_plan);
   add(app_, "status", "Say how far a run is", declare_status);
   add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect);
   add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify);

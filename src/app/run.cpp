@@ -4,10 +4,10 @@
 #include <filesystem>
 
 #include "app/commands.hpp"
+#include "app/job_file.hpp"
 #include "base/log.hpp"
 #include "cluster/mpi.hpp"
 #include "config/config.hpp"
-#include "config/diagnostics.hpp"
 #include "run/launch.hpp"
 #include "run/signals.hpp"
 #include "run/stage_setup.hpp"
@@ -15,25 +15,6 @@
 
 namespace pantile::app {
 namespace {
-
-std::vector<std::string> sets_of(const RunCommand& command) {
-  std::vector<std::string> sets = command.sets;
-  if (!command.output.empty()) {
-    // Quoted: a folder may be called 010 or true, and must not become a number.
-    std::string quoted;
-    for (const char c : command.output) {
-      quoted += c == '\'' ? std::string{"''"} : std::string{c};
-    }
-    sets.push_back("output.dir='" + quoted + "'");
-  }
-  return sets;
-}
-
-/// As a person would type it: relative where that is shorter.
-std::string shown(const std::filesystem::path& path) {
-  const std::filesystem::path relative = path.lexically_proximate(std::filesystem::current_path());
-  return relative.native().size() < path.native().size() ? relative.string() : path.string();
-}
 
 /// What follows `pantile run` to go on with this run: the job and its options, but for --fresh.
 std::string again(const RunCommand& command) {
@@ -73,7 +54,7 @@ ExitCode carry_out(const RunCommand& command) {
   // Before all else: a stop that comes while MPI starts, which takes half a second, is a stop too. mpirun passes
   // SIGUSR2 on; what it does itself on SIGINT and SIGTERM ends the ranks by SIGKILL anyway.
   watch_stop_signals(true);
-  const RunConfig config = load_config(command.job, sets_of(command));
+  const RunConfig config = load_job(command.job, command.output, command.sets);
   if (command.quiet) {
     log::set_level(log::Level::warn);
   }

@@ -11,6 +11,8 @@ namespace pantile {
 
 /// Side of a block: the atom of commit, in output pixels, counted from (0, 0).
 inline constexpr int block_side_px = 2048;
+/// Side of a chunk of the datasets of items of several blocks.
+inline constexpr int block_chunk_side_px = 512;
 /// Side of a cell: the atom of the digest.
 inline constexpr int cell_side_px = 256;
 

@@ -30,6 +30,13 @@ struct Open {
 struct StartLanes {
   std::int32_t lanes = 1;
 };
+/// Make tiles of nothing, to see how fast they are; instead of StartLanes. Answered by TilesTimed.
+struct TimeTiles {
+  Extent tile;             ///< core input pixels
+  std::int32_t lanes = 1;  ///< all at work at once: those of every worker of the node
+  std::uint64_t cap_bytes = 0;
+  std::uint32_t least_ms = 0;
+};
 /// Make one block. Answered by BlockIsDone or BlockHasFailed, once.
 struct RunBlock {
   std::uint64_t ticket = 0;
@@ -51,7 +58,7 @@ struct CancelItem {
 /// Finish what lanes have begun, answer no more, end.
 struct StopExecutor {};
 
-using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelItem, StopExecutor>;
+using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelItem, StopExecutor, TimeTiles>;
 
 // ---- executor → rank ------------------------------------------------------------------------------------------------
 
@@ -61,6 +68,9 @@ struct Opened {
   std::uint64_t budget_bytes = 0;  ///< of the meter: for tiles and decoded pixels
   ModelFacts facts;
   std::vector<ProbeSample> probes;
+};
+struct TilesTimed {
+  double tiles_per_s = 0;  ///< of all lanes together; 0: they could not be made
 };
 struct OpenFailed {
   std::int32_t code = 1;  ///< ExitCode
@@ -94,7 +104,7 @@ struct ExecutorBeat {
   std::int64_t busy_us = 0;  ///< of all lanes since the start
 };
 
-using FromExecutor = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat>;
+using FromExecutor = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat, TilesTimed>;
 
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
@@ -142,6 +152,14 @@ void fields(Archive& archive, CancelItem& message) {
 }
 template <class Archive>
 void fields(Archive&, StopExecutor&) {}
+template <class Archive>
+void fields(Archive& archive, TimeTiles& message) {
+  archive(message.tile, message.lanes, message.cap_bytes, message.least_ms);
+}
+template <class Archive>
+void fields(Archive& archive, TilesTimed& message) {
+  archive(message.tiles_per_s);
+}
 template <class Archive>
 void fields(Archive& archive, Opened& message) {
   archive(message.device_class, message.engine, message.budget_bytes, message.facts, message.probes);

@@ -38,6 +38,8 @@ struct Candidate {
   Extent core;
   bool is_whole = false;
   std::uint64_t lane_bytes = 0;  ///< of its most demanding tile; no_budget if the engine has run out of memory on it
+  double tiles = 0;
+  Extent tile{};  ///< core of the largest one, evened out
   double macs = 0;
   double time = 0;  ///< macs, made slower where tiles leave the cache
 };
@@ -51,11 +53,6 @@ std::uint64_t lane_bytes(const TileRequest& request, Extent input, Extent output
   const auto in = static_cast<std::uint64_t>(input.area()) * static_cast<std::uint64_t>(facts.input_channels);
   const auto out = static_cast<std::uint64_t>(output.area()) * static_cast<std::uint64_t>(facts.output_channels);
   return request.footprint.predict(input) + (in + out) * sizeof(float);
-}
-
-double run_macs(const TileRequest& request, Extent input) {
-  return tile_macs(request.facts.layers, input) + tile_overhead_macs +
-         gather_macs_per_px * static_cast<double>(input.area());
 }
 
 double slowdown(std::uint64_t bytes) {
@@ -81,7 +78,9 @@ std::vector<BlockKind> block_kinds(int side) {
   return kinds;
 }
 
-void add_tiles(Candidate& candidate, double tiles, std::uint64_t bytes, double macs_a_tile) {
+void add_tiles(Candidate& candidate, double tiles, std::uint64_t bytes, double macs_a_tile, Extent tile) {
+  candidate.tiles += tiles;
+  candidate.tile = {std::max(candidate.tile.height, tile.height), std::max(candidate.tile.width, tile.width)};
   candidate.lane_bytes = std::max(candidate.lane_bytes, bytes);
   candidate.macs += tiles * macs_a_tile;
   candidate.time += tiles * macs_a_tile * slowdown(bytes);
@@ -102,21 +101,27 @@ void add_item(Candidate& candidate, const TileRequest& request, const ExtentCoun
       const Extent produced = (geometry.padding == Padding::same ? input : grid.tile()) * geometry.scale;
       const double tiles =
           static_cast<double>(grid.size()) * rows.count * columns.count * static_cast<double>(item.count);
-      add_tiles(candidate, tiles, lane_bytes(request, input, produced), run_macs(request, input));
+      add_tiles(candidate, tiles, lane_bytes(request, input, produced), run_macs(request.facts.layers, input),
+                grid.tile());
     }
   }
+}
+
+/// The same for any model: one that is not local sees whole images.
+void add_any(Candidate& candidate, const TileRequest& request, const ExtentCount& item) {
+  if (request.facts.local) {
+    add_item(candidate, request, item);
+    return;
+  }
+  const Extent output = item.extent * request.facts.geometry.scale;
+  add_tiles(candidate, static_cast<double>(item.count), lane_bytes(request, item.extent, output),
+            run_macs(request.facts.layers, item.extent), item.extent);
 }
 
 Candidate judge(const TileRequest& request, Extent core, bool is_whole) {
   Candidate candidate{.core = core, .is_whole = is_whole};
   for (const auto& item : request.items) {
-    if (request.facts.local) {
-      add_item(candidate, request, item);
-    } else {
-      const Extent output = item.extent * request.facts.geometry.scale;
-      add_tiles(candidate, static_cast<double>(item.count), lane_bytes(request, item.extent, output),
-                run_macs(request, item.extent));
-    }
+    add_any(candidate, request, item);
   }
   return candidate;
 }
@@ -215,6 +220,19 @@ double tile_macs(std::span<const LayerCost> layers, Extent input) {
     macs += layer.macs_per_px * height * width;
   }
   return macs;
+}
+
+double run_macs(std::span<const LayerCost> layers, Extent input) {
+  return tile_macs(layers, input) + tile_overhead_macs + gather_macs_per_px * static_cast<double>(input.area());
+}
+
+ItemCost item_cost(const TileRequest& request, Extent item, Extent core) {
+  Candidate candidate{.core = core};
+  add_any(candidate, request, {item, 1});
+  return {.tile = candidate.tile,
+          .tiles = static_cast<std::uint64_t>(candidate.tiles),
+          .lane_bytes = candidate.lane_bytes,
+          .macs = candidate.macs};
 }
 
 TileDecision plan_tiles(const TileRequest& request) {

@@ -67,7 +67,18 @@ using TileDecision = std::variant<TilePlan, TileDoesNotFit>;
 /// - After an out-of-memory: `footprint.forbid()` the input extent, then plan again.
 [[nodiscard]] TileDecision plan_tiles(const TileRequest& request);
 
+/// What one item costs when it is cut into tiles of this core.
+struct ItemCost {
+  Extent tile;  ///< core of its largest tile, evened out
+  std::uint64_t tiles = 0;
+  std::uint64_t lane_bytes = 0;  ///< of its most demanding tile, on one lane
+  double macs = 0;               ///< multiply-adds, halos and the overhead of tiles included
+};
+[[nodiscard]] ItemCost item_cost(const TileRequest& request, Extent item, Extent core);
+
 /// Multiply-adds of one run of the model on an input of this extent.
 [[nodiscard]] double tile_macs(std::span<const LayerCost> layers, Extent input);
+/// The same with what a tile costs besides its layers, as item_cost() counts it.
+[[nodiscard]] double run_macs(std::span<const LayerCost> layers, Extent input);
 
 }  // namespace pantile

@@ -117,6 +117,7 @@ LiveState parse_state(const Json& json) {
   state.pid = json.value("pid", state.pid);
   state.host = json.value("host", state.host);
   state.epoch = json.value("epoch", state.epoch);
+  state.plan_id = json.value("plan_id", state.plan_id);
   state.ranks = json.value("ranks", state.ranks);
   for (const Json& device : json.value("devices", Json::array())) {
     state.devices.push_back(parse_device(device));
@@ -166,6 +167,7 @@ std::string to_json(const LiveState& state) {
             {"pid", state.pid},
             {"host", state.host},
             {"epoch", state.epoch},
+            {"plan_id", state.plan_id},
             {"ranks", state.ranks},
             {"devices", Json::array()},
             {"messages", Json::array()}};

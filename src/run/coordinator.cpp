@@ -27,9 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How many extents the tile planner is shown.
-constexpr std::size_t max_extent_classes = 64;
-
 class Coordinator {
  public:
   Coordinator(Job& job, Transport& transport, const LiveSink& show)
@@ -37,7 +34,7 @@ class Coordinator {
         transport_{transport},
         show_{show},
         scheduler_{job.work, scheduler_settings(job, transport.size() - 1)},
-        extents_{job.extent_classes(max_extent_classes)} {
+        extents_{job.extent_classes(planned_extents)} {
     live_.state = RunState::starting;
     live_.run = job.config.name;
     live_.items = job.catalog.size();
@@ -47,6 +44,7 @@ class Coordinator {
     live_.pid = ::getpid();
     live_.host = host_name();
     live_.epoch = index(job.journal.epoch());
+    live_.plan_id = to_string(job.plan_id());
     live_.ranks = static_cast<std::uint32_t>(transport.size());
   }
 

@@ -29,8 +29,9 @@ int lanes_for(const RunConfig& config, const NodeShare& share) {
   return config.devices.jobs_per_device.value_or(std::max(1, own));
 }
 
-TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
-                     std::span<const ExtentClass> extents, int lanes) {
+namespace {
+
+Footprint footprint_of(const DeviceBudget& budget, const Opened& opened) {
   std::vector<FootprintSample> samples;
   for (const ProbeSample& probe : opened.probes) {
     samples.push_back({probe.input, probe.peak_bytes});
@@ -41,20 +42,38 @@ TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const 
                     "smallest tiles. Raise the cap.",
                     format_byte_size(budget.cap), format_byte_size(opened.budget_bytes))};
   }
-  std::vector<ExtentCount> items;
+  return Footprint{samples};
+}
+
+}  // namespace
+
+DeviceRequest::DeviceRequest(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
+                             std::span<const ExtentClass> extents, int lanes)
+    : config_{config},
+      facts_{opened.facts},
+      footprint_{footprint_of(budget, opened)},
+      border_{stage_options(config.pipeline.front(), opened.facts).border},
+      budget_bytes_{opened.budget_bytes - std::min(budget.decoded, opened.budget_bytes / 4)},
+      lanes_{lanes} {
   for (const ExtentClass& extent : extents) {
-    items.push_back({extent.extent, extent.count});
+    items_.push_back({extent.extent, extent.count});
   }
-  const Footprint footprint{samples};
-  const StageOptions options = stage_options(config.pipeline.front(), opened.facts);
-  const std::uint64_t pixels = std::min(budget.decoded, opened.budget_bytes / 4);
-  const TileDecision decision = plan_tiles({.facts = opened.facts,
-                                            .footprint = footprint,
-                                            .border = options.border,
-                                            .items = items,
-                                            .budget_bytes = opened.budget_bytes - pixels,
-                                            .lanes = lanes,
-                                            .size = config.tiles.size});
+}
+
+TileRequest DeviceRequest::request() const {
+  return {.facts = facts_,
+          .footprint = footprint_,
+          .border = border_,
+          .items = items_,
+          .budget_bytes = budget_bytes_,
+          .lanes = lanes_,
+          .size = config_.tiles.size};
+}
+
+TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
+                     std::span<const ExtentClass> extents, int lanes) {
+  const DeviceRequest device{config, budget, opened, extents, lanes};
+  const TileDecision decision = plan_tiles(device.request());
   if (const auto* const plan = std::get_if<TilePlan>(&decision)) {
     return *plan;
   }

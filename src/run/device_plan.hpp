@@ -36,6 +36,26 @@ struct DeviceBudget {
 /// throughput of one where threads inside a run give 1.2.
 [[nodiscard]] int lanes_for(const RunConfig& config, const NodeShare& share);
 
+/// What the planner is asked for an opened device: it owns what TileRequest only points to.
+class DeviceRequest {
+ public:
+  /// Throws UsageError if the cap was too little even for the engine's smallest tiles.
+  DeviceRequest(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
+                std::span<const ExtentClass> extents, int lanes);
+  DeviceRequest(const DeviceRequest&) = delete;
+  DeviceRequest& operator=(const DeviceRequest&) = delete;
+  [[nodiscard]] TileRequest request() const;
+
+ private:
+  const RunConfig& config_;
+  ModelFacts facts_;
+  Footprint footprint_;
+  Border border_;
+  std::vector<ExtentCount> items_;
+  std::uint64_t budget_bytes_;
+  int lanes_;
+};
+
 /// Tiles and lanes under the budget. Throws UsageError, naming the cap that would do, if nothing fits.
 [[nodiscard]] TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
                                    std::span<const ExtentClass> extents, int lanes);

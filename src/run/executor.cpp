@@ -20,6 +20,7 @@
 #include "pipeline/executor_protocol.hpp"
 #include "pipeline/lanes.hpp"
 #include "run/stage_setup.hpp"
+#include "run/tile_timing.hpp"
 #include "store/digest.hpp"
 
 namespace pantile {
@@ -75,6 +76,11 @@ class Executor {
     lanes_.emplace(*device_->stage, start.lanes, &steady_us,
                    [this](const BlockJob& job, const BlockOutcome& outcome) { finish(job, outcome); });
     decoder_ = std::jthread{[this] { decode_all(); }};
+    return true;
+  }
+  bool on(const TimeTiles& order) {
+    device_->meter.set_cap(order.cap_bytes);
+    tell(TilesTimed{tiles_per_s(*device_->stage, order.tile, order.lanes, std::chrono::milliseconds{order.least_ms})});
     return true;
   }
   bool on(const RunBlock& run) {

@@ -24,6 +24,9 @@ struct Start {
   bool retry_failed = false;  ///< what is in quarantine is tried again
 };
 
+/// How many extents the tile planner is shown.
+inline constexpr std::size_t planned_extents = 64;
+
 /// An item that need not be tried, and why.
 struct HopelessItem {
   ItemId item{};

@@ -6,7 +6,7 @@
 
 namespace pantile {
 
-std::optional<std::uint64_t> quarantine_left(const Job& job) {
+std::optional<std::uint64_t> quarantine_left(const Prospect& job) {
   const std::uint64_t most = job.config.on_error.max_quarantine.of(job.catalog.size());
   const std::uint64_t before = job.state.quarantine().size();
   return before <= most ? std::optional{most - before} : std::nullopt;
@@ -21,7 +21,7 @@ std::string too_many_quarantined(const Job& job) {
       job.catalog.path(item), quarantined.failure.detail, job.folder.layout().quarantine().string());
 }
 
-SchedulerSettings scheduler_settings(const Job& job, int workers) {
+SchedulerSettings scheduler_settings(const Prospect& job, int workers) {
   const RunConfig& config = job.config;
   // Slow storage that all ranks seal to at the end: no shard is taken for lost while each still gets its turn.
   constexpr double slowest_bytes_per_s = 20e6;

@@ -174,6 +174,7 @@ class Worker {
     say(Ready{share_.device, device_class_, opened.engine, lanes_, budget_.cap, tile_, plan.why});
   }
 
+  void on(TilesTimed& /*timed*/) { expect(false, "a worker does not time tiles"); }
   void on(OpenFailed& failed) { throw Error{failed.text, static_cast<ExitCode>(failed.code)}; }
 
   void on(BlockIsDone& done) {

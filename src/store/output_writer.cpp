@@ -14,8 +14,7 @@ namespace pantile {
 namespace {
 
 constexpr std::size_t bytes_chunk = 256 * KiB;  // 74k items/s written, 5k random reads/s; larger ones read slower
-constexpr int block_chunk_px = 512;
-static_assert(block_side_px % block_chunk_px == 0, "blocks must not share a chunk");
+static_assert(block_side_px % block_chunk_side_px == 0, "blocks must not share a chunk");
 
 using hdf5::check;
 using hdf5::Id;
@@ -77,7 +76,8 @@ std::uint64_t OutputWriter::append_packed(std::span<const std::byte> pixels) {
 
 void OutputWriter::write_block(const BlockRow& row, std::span<const std::byte> pixels) {
   // A chunk of HDF5 may not be larger than a dataset of fixed size.
-  const Extent chunk{std::min(block_chunk_px, row.item_extent.height), std::min(block_chunk_px, row.item_extent.width)};
+  const Extent chunk{std::min(block_chunk_side_px, row.item_extent.height),
+                     std::min(block_chunk_side_px, row.item_extent.width)};
   const hid_t dataset = blocks_of(row, chunk);
   for (int y = 0; y < row.rect.height; y += chunk.height) {
     for (int x = 0; x < row.rect.width; x += chunk.width) {

@@ -1,0 +1,311 @@
+#include "run/job_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "base/error.hpp"
+#include "image/block_grid.hpp"
+#include "pipeline/arena.hpp"
+#include "pipeline/executor_protocol.hpp"
+#include "pipeline/link.hpp"
+#include "plan/forecast.hpp"
+#include "report/live.hpp"
+#include "run/device_plan.hpp"
+#include "run/executor.hpp"
+#include "run/scheduler_setup.hpp"
+#include "run/tile_timing.hpp"
+
+namespace pantile {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// PNG decodes at about 60 MP/s a core, JPEG at twice that; the digest and the shard take less (tools/bench/results).
+constexpr double decoded_px_per_s = 60e6;
+/// mpirun, MPI and the ranks' own start, beside opening the model.
+constexpr double launch_s = 0.5;
+/// The last seal, the index.
+constexpr double finish_s = 0.1;
+/// What a machine may be slower or faster than while it was timed.
+constexpr double slower = 1.15;
+constexpr double faster = 0.9;
+
+/// A device of this machine with the model open, as a worker would have it, in a thread.
+class DeviceOnTrial {
+ public:
+  DeviceOnTrial(const RunConfig& config, const Prospect& job, const NodeShare& share)
+      : budget_{device_budget(config, share, static_cast<std::uint64_t>(job.facts.output_channels))},
+        arena_{budget_.arena},
+        executor_{[this] { run_executor(*link_.executor, arena_); }} {
+    const Clock::time_point begin = Clock::now();
+    tell(Open{.config = effective_text(config),
+              .config_folder = config.folder.string(),
+              .model_digest = job.model_digest,
+              .cap_bytes = budget_.cap,
+              .outside_bytes = budget_.arena + budget_.shard_buffers});
+    opened_ = await<Opened>();
+    open_s_ = std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  DeviceOnTrial(const DeviceOnTrial&) = delete;
+  DeviceOnTrial& operator=(const DeviceOnTrial&) = delete;
+
+  [[nodiscard]] const DeviceBudget& budget() const noexcept { return budget_; }
+  [[nodiscard]] const Opened& opened() const noexcept { return opened_; }
+  [[nodiscard]] double open_s() const noexcept { return open_s_; }
+
+  /// Multiply-adds a second of all lanes of the node together, with tiles of this core.
+  [[nodiscard]] double macs_per_s(Extent core, Border border, int lanes, int workers) {
+    tell(TimeTiles{.tile = core,
+                   .lanes = lanes * workers,
+                   .cap_bytes = opened_.budget_bytes * static_cast<std::uint64_t>(workers),
+                   .least_ms = 1500});
+    const double tiles = await<TilesTimed>().tiles_per_s;
+    return tiles * run_macs(opened_.facts.layers, timed_source(opened_.facts.geometry, border, core));
+  }
+
+ private:
+  template <class Message>
+  void tell(Message message) {
+    link_.rank->send(encode_message(ToExecutor{std::move(message)}));
+  }
+  template <class Answer>
+  Answer await() {
+    for (;;) {
+      const std::optional<Bytes> bytes = link_.rank->receive(std::chrono::milliseconds{100});
+      if (!bytes) {
+        continue;
+      }
+      auto message = decode_message<FromExecutor>(*bytes);
+      if (auto* const answer = std::get_if<Answer>(&message)) {
+        return std::move(*answer);
+      }
+      if (const auto* const failed = std::get_if<OpenFailed>(&message)) {
+        throw Error{failed->text, static_cast<ExitCode>(failed->code)};
+      }
+    }
+  }
+
+  DeviceBudget budget_;
+  Arena arena_;
+  LinkPair link_ = linked_threads();
+  std::jthread executor_;
+  /// Destroyed before the thread is joined, also when the constructor throws.
+  struct Stopper {
+    Link& link;
+    ~Stopper() { link.send(encode_message(ToExecutor{StopExecutor{}})); }
+  } stopper_{*link_.rank};
+  Opened opened_;
+  double open_s_ = 0;
+};
+
+/// Classes double in pixels: up to 0.25, 0.5, 1, 2 … MP.
+int class_of(std::int64_t px) {
+  return static_cast<int>(std::ceil(std::log2(std::max(1.0, static_cast<double>(px) / 0.25e6))));
+}
+
+/// What each item costs when it is tiled like that, by the planner's own count.
+class Costs {
+ public:
+  Costs(const Prospect& job, const TileRequest& request, Extent core) : job_{job}, request_{request}, core_{core} {}
+
+  const ItemCost& of(ItemId item) {
+    const Extent extent = job_.catalog.extent(item);
+    const auto [found, is_new] = known_.try_emplace({extent.height, extent.width});
+    if (is_new) {
+      found->second = item_cost(request_, extent, core_);
+    }
+    return found->second;
+  }
+
+ private:
+  const Prospect& job_;
+  const TileRequest& request_;
+  Extent core_;
+  std::map<std::pair<int, int>, ItemCost> known_;  ///< by extent: archives have few
+};
+
+std::uint64_t largest_output_bytes(const Prospect& job) {
+  std::int64_t largest_px = 0;
+  for (const WorkItem& item : job.work.items()) {
+    largest_px = std::max(largest_px, job.output_extent(item.item).area());
+  }
+  return static_cast<std::uint64_t>(largest_px) * static_cast<std::uint64_t>(job.facts.output_channels);
+}
+
+/// All that a device holds beside its tiles and the images that it makes them of.
+std::uint64_t standing_bytes(const Prospect& job, const DeviceOnTrial& device) {
+  const std::uint64_t arena = device.budget().arena;
+  // Of the arena only what results have lain in is resident: those being made, and those being written.
+  const std::uint64_t used = std::min(arena, 3 * largest_output_bytes(job));
+  return device.budget().cap - device.opened().budget_bytes - arena + used;
+}
+
+/// Images that lie decoded: the one at work and those ahead of it.
+std::uint64_t decoded_bytes_ahead(const DeviceBudget& budget, std::int64_t px) {
+  const std::uint64_t image = static_cast<std::uint64_t>(px) * 3;
+  return std::max(image, std::min(2 * image, budget.decoded));
+}
+
+std::vector<ResolutionClass> classes_of(const Prospect& job, const DeviceOnTrial& device, Costs& costs, int lanes) {
+  std::map<int, ResolutionClass> classes;
+  std::map<int, double> macs;
+  double all_macs = 0;
+  for (const WorkItem& item : job.work.items()) {
+    const std::int64_t px = job.catalog.extent(item.item).area();
+    ResolutionClass& one = classes[class_of(px)];
+    const ItemCost& cost = costs.of(item.item);
+    one.max_px = std::max(one.max_px, px);
+    one.items += 1;
+    one.pixels += static_cast<std::uint64_t>(px);
+    one.tiles += cost.tiles;
+    one.tile = {std::max(one.tile.height, cost.tile.height), std::max(one.tile.width, cost.tile.width)};
+    one.tile_bytes = std::max(one.tile_bytes, cost.lane_bytes);
+    macs[class_of(px)] += cost.macs;
+    all_macs += cost.macs;
+  }
+  std::vector<ResolutionClass> listed;
+  for (auto& [key, one] : classes) {
+    one.time_share = macs[key] / all_macs;
+    one.peak_bytes = standing_bytes(job, device) + static_cast<std::uint64_t>(lanes) * one.tile_bytes +
+                     decoded_bytes_ahead(device.budget(), one.max_px);
+    listed.push_back(one);
+  }
+  return listed;
+}
+
+std::vector<double> seconds_of(const Prospect& job, Costs& costs, double macs_per_s, int lanes) {
+  std::vector<double> seconds;
+  seconds.reserve(job.work.items().size());
+  for (const WorkItem& item : job.work.items()) {
+    const auto px = static_cast<double>(job.catalog.extent(item.item).area());
+    seconds.push_back(costs.of(item.item).macs / macs_per_s + px / decoded_px_per_s / lanes);
+  }
+  return seconds;
+}
+
+/// The job on `nodes` nodes like this one, with `workers` workers each.
+Prediction predict(const Prospect& job, const RunConfig& config, int ranks, int nodes) {
+  const int workers = std::max(1, ranks - 1);
+  const NodeShare share{.device = host_name() + ":cpu0", .worker = 0, .workers = workers};
+  DeviceOnTrial device{config, job, share};
+  const std::vector<ExtentClass> extents = job.extent_classes(planned_extents);
+  const int lanes = lanes_for(config, share);
+  Prediction prediction;
+  prediction.tiles = plan_device(config, device.budget(), device.opened(), extents, lanes);
+  prediction.device_class = device.opened().device_class;
+  prediction.engine = device.opened().engine;
+  prediction.nodes = nodes;
+  prediction.workers = workers * nodes;
+  prediction.cap_bytes = device.budget().cap;
+  const DeviceRequest owner{config, device.budget(), device.opened(), extents, prediction.tiles.lanes};
+  const TileRequest request = owner.request();
+  Costs costs{job, request, prediction.tiles.core};
+  prediction.classes = classes_of(job, device, costs, prediction.tiles.lanes);
+  for (const ResolutionClass& one : prediction.classes) {
+    prediction.peak_bytes = std::max(prediction.peak_bytes, one.peak_bytes);
+  }
+  const Extent timed{std::min(prediction.tiles.core.height, prediction.classes.back().tile.height),
+                     std::min(prediction.tiles.core.width, prediction.classes.back().tile.width)};
+  const double node_macs_per_s = device.macs_per_s(timed, job.border, prediction.tiles.lanes, workers);
+  if (node_macs_per_s <= 0) {
+    throw Error{
+        "the tiles of the plan cannot be made on this machine (the engine refused them). Try `pantile doctor`."};
+  }
+  const std::vector<double> seconds = seconds_of(job, costs, node_macs_per_s / workers, prediction.tiles.lanes);
+  const std::vector<double> speeds(static_cast<std::size_t>(prediction.workers), 1.0);
+  const double work_s = forecast(job.work, seconds, speeds, scheduler_settings(job, prediction.workers)).makespan_s;
+  const double around_s = device.open_s() + finish_s + (ranks > 1 ? launch_s : 0);
+  prediction.time = {around_s + work_s * faster, around_s + work_s, around_s + work_s * slower};
+  return prediction;
+}
+
+RunConfig with_cap(RunConfig config, const std::string& cap) {
+  const std::string text = effective_text(config);
+  return parse_config(text, "--what-if", config.folder, {"devices.memory.cap=" + cap});
+}
+
+/// Of the shards: an item of one block takes its pixels, a larger one whole chunks.
+std::uint64_t results_bytes(const Prospect& job) {
+  const auto in_chunks = [](int side, int whole_side) {
+    const int chunk = std::min(block_chunk_side_px, whole_side);
+    return std::int64_t{(side + chunk - 1) / chunk} * chunk;
+  };
+  std::uint64_t bytes = 0;
+  for (const WorkItem& item : job.work.items()) {
+    const Extent whole = job.output_extent(item.item);
+    const BlockGrid grid{whole};
+    for (const BlockRange& range : job.work.missing(item)) {
+      for (std::uint32_t block = 0; block < range.count; ++block) {
+        const Extent extent = grid.rect(BlockId{index(range.first) + block}).extent();
+        bytes += static_cast<std::uint64_t>(grid.size() == 1 ? extent.area()
+                                                             : in_chunks(extent.height, whole.height) *
+                                                                   in_chunks(extent.width, whole.width));
+      }
+    }
+  }
+  return bytes * static_cast<std::uint64_t>(job.facts.output_channels);
+}
+
+/// Free space where the folder is or will be.
+std::optional<std::uint64_t> free_bytes_at(std::filesystem::path folder) {
+  std::error_code error;
+  while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) {
+    folder = folder.parent_path();
+  }
+  const std::filesystem::space_info space = std::filesystem::space(folder, error);
+  return error ? std::nullopt : std::optional{std::uint64_t{space.available}};
+}
+
+}  // namespace
+
+WhatIf parse_what_if(const std::string& text) {
+  const auto refuse = [&](const std::string& why) {
+    throw UsageError{fmt::format("--what-if {}: {}. As in --what-if nodes=4,cap=2GiB", text, why)};
+  };
+  WhatIf what_if;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string key = part.substr(0, equals);
+    const std::string value = equals < part.size() ? part.substr(equals + 1) : "";
+    if (key == "cap" && !value.empty()) {
+      what_if.cap = value;
+    } else if (key == "nodes") {
+      const bool is_number = !value.empty() && value.size() <= 5 && value.find_first_not_of("0123456789") == value.npos;
+      what_if.nodes = is_number ? std::stoi(value) : 0;
+      if (what_if.nodes < 1) {
+        refuse("nodes is a whole number from 1 on");
+      }
+    } else if (key == "gpus") {
+      refuse("this version computes on CPUs only, so it cannot tell how fast a GPU would be");
+    } else {
+      refuse(fmt::format("'{}' is neither nodes=N nor cap=SIZE", part));
+    }
+    begin = end + 1;
+  }
+  return what_if;
+}
+
+JobPlan plan_job(const RunConfig& config, const Start& start, int ranks, const std::vector<WhatIf>& asked) {
+  JobPlan plan;
+  plan.job = survey_job(config, start);
+  plan.disk_bytes = results_bytes(plan.job);
+  plan.free_bytes = free_bytes_at(config.output.dir.resolved);
+  if (plan.job.work.items().empty()) {
+    return plan;
+  }
+  plan.here = predict(plan.job, config, ranks, 1);
+  for (const WhatIf& one : asked) {
+    plan.what_if.push_back(predict(plan.job, one.cap ? with_cap(config, *one.cap) : config, ranks, one.nodes));
+  }
+  return plan;
+}
+
+}  // namespace pantile
