@@ -1,6 +1,7 @@
 #include "plan/commit_ledger.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.hpp"
@@ -12,13 +13,14 @@ CommitLedger::CommitLedger(Work work) : work_{std::move(work)} {
   counts_.reserve(work_.items().size());
   std::uint64_t blocks = 0;
   for (const auto& item : work_.items()) {
-    Counts counts{.first_block = blocks};
+    Counts counts{.first_block = static_cast<std::uint32_t>(blocks)};
     for (const auto& range : work_.missing(item)) {
       counts.loose += range.count;
     }
     blocks += counts.loose;
     counts_.push_back(counts);
   }
+  expect(blocks <= std::numeric_limits<std::uint32_t>::max(), "the blocks of a run can be counted");
   holders_.assign(blocks, loose_);
 }
 
@@ -37,7 +39,7 @@ std::optional<CommitLedger::Held> CommitLedger::locate(const BlockKey& key) cons
   if (!at) {
     return std::nullopt;
   }
-  std::uint64_t block = counts_[*at].first_block;
+  std::uint32_t block = counts_[*at].first_block;
   for (const auto& range : work_.missing(item(*at))) {
     if (range.output == key.output && key.block >= range.first && index(key.block) - index(range.first) < range.count) {
       return Held{.item = *at, .block = block + index(key.block) - index(range.first)};
@@ -49,7 +51,7 @@ std::optional<CommitLedger::Held> CommitLedger::locate(const BlockKey& key) cons
 
 std::vector<BlockRange> CommitLedger::loose_blocks(ItemIndex at) const {
   std::vector<BlockRange> loose;
-  std::uint64_t block = counts_[at].first_block;
+  std::uint32_t block = counts_[at].first_block;
   for (const auto& range : work_.missing(item(at))) {
     bool open = false;  // whether the last range of `loose` goes on here
     for (std::uint32_t i = 0; i < range.count; ++i, ++block) {

@@ -35,7 +35,7 @@ class CommitLedger {
   [[nodiscard]] std::uint64_t blocks_committed() const noexcept { return blocks_committed_; }
 
   /// The item is in quarantine: no further block of it is promised.
-  void close(ItemIndex at) { counts_[at].closed = true; }
+  void close(ItemIndex at) { counts_[at].closed = 1; }
 
   /// Promises the shard those rows that are loose; one bit for each row. Nothing for a shard that has asked before.
   [[nodiscard]] std::optional<std::vector<bool>> promise(RankId rank, ShardId shard, std::span<const BlockKey> rows,
@@ -69,14 +69,15 @@ class CommitLedger {
   static constexpr Holder first_shard_ = 2;
 
   struct Counts {
-    std::uint64_t first_block = 0;  ///< of the item in holders_
+    std::uint32_t first_block = 0;  ///< of the item in holders_
     std::uint32_t loose = 0;
-    std::uint32_t promised = 0;
-    bool closed = false;
+    std::uint32_t promised : 31 = 0;
+    std::uint32_t closed : 1 = 0;
   };
+  static_assert(sizeof(Counts) == 12);
   struct Held {
     ItemIndex item = 0;
-    std::uint64_t block = 0;  ///< in holders_
+    std::uint32_t block = 0;  ///< in holders_
   };
   struct Shard {
     ShardKey key;

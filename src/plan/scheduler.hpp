@@ -94,9 +94,10 @@ class Scheduler {
     std::uint16_t computed = 0;  ///< copies in open shards of ranks that do not hang
     std::uint16_t crashes = 0;
     std::uint16_t losses = 0;
-    std::uint32_t failures = 0;  ///< crashes included
+    std::uint16_t failures = 0;  ///< crashes included
     RankId failed_on{-1};        ///< the last rank that failed it
   };
+  static_assert(sizeof(Item) == 16);
 
   // One handler for each event.
   void handle(const RankJoined& event);

@@ -133,7 +133,7 @@ bool Scheduler::assign(Rank& rank, std::optional<ItemIndex> first) {
     unit_px += static_cast<double>(px);
     assigned.push_back({.item = *at, .px = px});
     command.unit.items.push_back(
-        {.item = ledger_.item(*at).item, .attempt = items_[*at].failures + 1, .blocks = ledger_.loose_blocks(*at)});
+        {.item = ledger_.item(*at).item, .attempt = items_[*at].failures + 1U, .blocks = ledger_.loose_blocks(*at)});
     ++items_[*at].running;
     strays_.erase(*at);
     refile(*at);

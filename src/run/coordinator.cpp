@@ -27,31 +27,37 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+LiveState initial_live(const Job& job, int ranks) {
+  LiveState live;
+  live.state = RunState::starting;
+  live.run = job.config.name;
+  live.items = job.catalog.size();
+  live.pixels = job.pixels;
+  live.pixels_before = job.pixels - job.pixels_left;
+  live.started = std::chrono::system_clock::now();
+  live.pid = ::getpid();
+  live.host = host_name();
+  live.epoch = index(job.journal.epoch());
+  live.plan_id = to_string(job.plan_id());
+  live.ranks = static_cast<std::uint32_t>(ranks);
+  return live;
+}
+
 class Coordinator {
  public:
   Coordinator(Job& job, Transport& transport, const LiveSink& show)
       : job_{job},
         transport_{transport},
         show_{show},
-        scheduler_{job.work, scheduler_settings(job, transport.size() - 1)},
-        extents_{job.extent_classes(planned_extents)} {
-    live_.state = RunState::starting;
-    live_.run = job.config.name;
-    live_.items = job.catalog.size();
-    live_.pixels = job.pixels;
-    live_.pixels_before = job.pixels - job.pixels_left;
-    live_.started = std::chrono::system_clock::now();
-    live_.pid = ::getpid();
-    live_.host = host_name();
-    live_.epoch = index(job.journal.epoch());
-    live_.plan_id = to_string(job.plan_id());
-    live_.ranks = static_cast<std::uint32_t>(transport.size());
-  }
+        live_{initial_live(job, transport.size())},
+        extents_{job.extent_classes(planned_extents)},
+        has_work_{!job.work.items().empty()},
+        scheduler_{std::move(job.work), scheduler_settings(job, transport.size() - 1)} {}
 
   Conclusion run() {
     if (!quarantine_left(job_)) {
       outcome_ = Outcome::too_many_quarantined;
-    } else if (job_.work.items().empty()) {
+    } else if (!has_work_) {
       outcome_ = Outcome::complete;
     }
     Backoff backoff;
@@ -357,8 +363,10 @@ class Coordinator {
   RankLog log_{job_.folder.layout().logs(), RankId{0}, job_.journal.epoch()};
   TalkRecorder talk_{log_};
   const LiveSink& show_;
-  Scheduler scheduler_;
+  LiveState live_;
   std::vector<ExtentClass> extents_;  ///< of all items to do: too many to be counted again for each rank
+  bool has_work_;
+  Scheduler scheduler_;  ///< has the work, which is taken out of the job: twice would be too much for large ones
   Clock::time_point start_ = Clock::now();
   Clock::time_point next_show_ = Clock::now();
   std::optional<Outcome> outcome_;
@@ -367,7 +375,6 @@ class Coordinator {
   std::map<RankId, RankFacts> ranks_;
   std::map<std::pair<RankId, ShardId>, ShardCommit> sealed_;  ///< on disk, not yet in the journal
   std::vector<std::pair<RankId, ShardId>> to_commit_;
-  LiveState live_;
   RateMeter rate_;
 };
 

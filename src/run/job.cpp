@@ -132,6 +132,7 @@ void release_all(Job& job) {
 
 /// Sorts the items into settled, hopeless and to do.
 void find_work(Prospect& job) {
+  job.work.reserve(job.state.pending_items());
   for (std::uint64_t i = 0; i < job.catalog.size(); ++i) {
     const ItemId item{i};
     const auto cost_px = static_cast<std::uint64_t>(job.catalog.extent(item).area());
