@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/error.hpp"
 
@@ -99,6 +100,20 @@ void gather_depth(ImageView image, Rect source, Border border, ColorMode mode, c
   }
 }
 
+template <int Channels, class Sample>
+void lay_over_white(Image& image) noexcept {
+  constexpr std::uint32_t white = std::numeric_limits<Sample>::max();
+  const auto [height, width] = image.extent();
+  for (int y = 0; y < height; ++y) {
+    auto* pixel = reinterpret_cast<Sample*>(image.row(y));
+    for (int x = 0; x < width; ++x, pixel += Channels) {
+      for (int channel = 0; channel < Channels - 1; ++channel) {
+        pixel[channel] = static_cast<Sample>(over_white(pixel[channel], pixel[Channels - 1], white));
+      }
+    }
+  }
+}
+
 /// Pixels that are converted before they are interleaved: few enough to stay in the nearest cache.
 constexpr std::size_t strip_px = 256;
 
@@ -160,6 +175,16 @@ InputTable::InputTable(std::span<const ChannelScaling> channels)
     for (std::size_t value = 0; value < 65536; ++value) {
       u16_[channel * 65536 + value] = normalised(as_u8_scale(static_cast<std::uint16_t>(value)), scale, mean, std);
     }
+  }
+}
+
+void lay_over_white(Image& image) noexcept {
+  const ImageView view = image.view();
+  const bool is_u8 = view.depth == Depth::u8;
+  if (view.channels == 2) {
+    is_u8 ? lay_over_white<2, std::uint8_t>(image) : lay_over_white<2, std::uint16_t>(image);
+  } else if (view.channels == 4) {
+    is_u8 ? lay_over_white<4, std::uint8_t>(image) : lay_over_white<4, std::uint16_t>(image);
   }
 }
 

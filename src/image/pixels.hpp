@@ -43,6 +43,12 @@ PANTILE_HD inline std::uint32_t luma(std::uint32_t red, std::uint32_t green, std
   return (9798U * red + 19235U * green + 3735U * blue + 16384U) >> 15U;
 }
 
+/// A sample of opacity `alpha` laid over white, rounded to nearest; `white` is 255 or 65535, which is also full
+/// opacity. No product passes 65535², which 32 bits hold.
+PANTILE_HD inline std::uint32_t over_white(std::uint32_t sample, std::uint32_t alpha, std::uint32_t white) noexcept {
+  return (sample * alpha + white * (white - alpha) + white / 2U) / white;
+}
+
 /// The coordinate inside [0, size) that stands for `at`. replicate: aaa|abcd|ddd. reflect: dcb|abcd|cba, the edge is
 /// not repeated (OpenCV's REFLECT_101), and it goes to and fro where the image is smaller than the margin. With
 /// Border::none `at` must be inside, and comes back as it is.
@@ -99,6 +105,10 @@ class InputTable {
   std::vector<float> u8_;
   std::vector<float> u16_;
 };
+
+/// Lays a grey or RGB image with alpha over white, in place: its alpha stays, and means nothing any more. Others are
+/// left alone.
+void lay_over_white(Image& image) noexcept;
 
 /// Writes the pixels of `source` as planes (C, source.height, source.width) into `nchw`, which the caller owns.
 /// Images have 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels; alpha is dropped, grey is repeated to

@@ -15,6 +15,7 @@
 #include "config/config.hpp"
 #include "device/cpu.hpp"
 #include "device/process_memory.hpp"
+#include "image/pixels.hpp"
 #include "model/analysis.hpp"
 #include "pipeline/bounded_queue.hpp"
 #include "pipeline/executor_protocol.hpp"
@@ -114,6 +115,7 @@ class Executor {
                       stage.model.resolved.string(), to_string(model.digest), to_string(open.model_digest))};
     }
     const ModelFacts facts = analyse(model.bytes, stage.model.written);
+    alpha_ = stage.image.alpha;
     device_.emplace();
     Meter& meter = device_->meter;
     meter.set_cap(budget(open, meter));
@@ -201,6 +203,9 @@ class Executor {
       if (!image) {
         return image.failure();
       }
+      if (alpha_ == ImageConfig::Alpha::white) {
+        lay_over_white(image.value());
+      }
       return std::make_shared<const DecodedItem>(
           DecodedItem{std::move(image).value(), xxh3_64(encoded), std::move(charge)});
     } catch (const Error& error) {
@@ -274,6 +279,7 @@ class Executor {
   Link& link_;
   const Arena& arena_;
   std::optional<Device> device_;
+  ImageConfig::Alpha alpha_ = ImageConfig::Alpha::drop;
   BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena
   std::mutex cancelled_mutex_;
   std::set<Attempt> cancelled_;

@@ -43,6 +43,7 @@ std::vector<Value> on_device(Function function, std::size_t count) {
 template std::vector<float> on_device(Normalised8, std::size_t);
 template std::vector<float> on_device(Normalised16, std::size_t);
 template std::vector<std::uint32_t> on_device(Luma, std::size_t);
+template std::vector<std::uint32_t> on_device(OverWhite, std::size_t);
 template std::vector<int> on_device(BorderIndex, std::size_t);
 template std::vector<std::uint8_t> on_device(ToU8, std::size_t);
 

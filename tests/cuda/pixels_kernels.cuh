@@ -31,6 +31,12 @@ struct Luma {
   }
 };
 
+struct OverWhite {
+  PANTILE_HD std::uint32_t operator()(std::size_t at) const {
+    return over_white(static_cast<std::uint32_t>(at & 0xFFU), static_cast<std::uint32_t>(at >> 8U & 0xFFU), 255);
+  }
+};
+
 struct BorderIndex {
   int size;
   Border border;

@@ -42,6 +42,8 @@ TEST_F(DevicePixels, AreNormalisedAsOnTheHost) {
 
 TEST_F(DevicePixels, HaveTheLumaOfTheHost) { expect_equal_bits<std::uint32_t>(Luma{}, std::size_t{1} << 24U); }
 
+TEST_F(DevicePixels, AreLaidOverWhiteAsOnTheHost) { expect_equal_bits<std::uint32_t>(OverWhite{}, 65536); }
+
 TEST_F(DevicePixels, GoRoundTheBorderAsOnTheHost) {
   for (const Border border : {Border::none, Border::replicate, Border::reflect}) {
     for (const int size : {1, 2, 3, 17, 100}) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cfenv>
 #include <cmath>
@@ -35,6 +36,47 @@ std::uint32_t sample(const ImageView& image, int y, int x, int channel) {
     return std::to_integer<std::uint32_t>(pixel[channel]);
   }
   return reinterpret_cast<const std::uint16_t*>(pixel)[channel];
+}
+
+TEST(OverWhite, IsTheNearestIntegerForEveryByteAndAlpha) {
+  for (std::uint32_t alpha = 0; alpha < 256; ++alpha) {
+    for (std::uint32_t value = 0; value < 256; ++value) {
+      const double exact = (value * alpha + 255.0 * (255.0 - alpha)) / 255.0;
+      ASSERT_EQ(over_white(value, alpha, 255), static_cast<std::uint32_t>(std::floor(exact + 0.5)))
+          << value << " at " << alpha;
+    }
+  }
+}
+
+TEST(OverWhite, HasRoomForSixteenBits) {
+  EXPECT_EQ(over_white(65535, 65535, 65535), 65535U);
+  EXPECT_EQ(over_white(0, 65535, 65535), 0U);
+  EXPECT_EQ(over_white(65535, 1, 65535), 65535U);
+  EXPECT_EQ(over_white(0, 32768, 65535), 32767U);
+}
+
+TEST(OverWhite, LaysImagesWithAlphaAndLeavesOthersAlone) {
+  std::mt19937_64 random{7};
+  for (const Depth depth : {Depth::u8, Depth::u16}) {
+    const std::uint32_t white = depth == Depth::u8 ? 255 : 65535;
+    for (int channels = 1; channels <= 4; ++channels) {
+      SCOPED_TRACE(channels);
+      Image before = random_image(random, {5, 7}, channels, depth);
+      Image after{before.extent(), channels, depth};
+      std::copy(before.bytes().begin(), before.bytes().end(), after.bytes().begin());
+      lay_over_white(after);
+      for (int y = 0; y < 5; ++y) {
+        for (int x = 0; x < 7; ++x) {
+          for (int channel = 0; channel < channels; ++channel) {
+            const std::uint32_t value = sample(before.view(), y, x, channel);
+            const bool is_laid = channels % 2 == 0 && channel < channels - 1;
+            const std::uint32_t alpha = sample(before.view(), y, x, channels - 1);
+            EXPECT_EQ(sample(after.view(), y, x, channel), is_laid ? over_white(value, alpha, white) : value);
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST(InputTable, ScalesBytesToTheNearestFloatOfTheQuotient) {
