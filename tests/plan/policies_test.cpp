@@ -45,6 +45,12 @@ TEST(Policies, EqualGivesEachRankItsShareAndNoMore) {
   EXPECT_EQ(desk.state(5), ItemState::waiting);
 }
 
+TEST(Policies, AUnitOfEqualEndsWithTheShare) {
+  Desk desk{items_of({1, 1, 1, 1, 1, 1000, 1000, 1000}), two_ranks(Policy::equal)};
+  desk.hear(RankJoined{.rank = r2, .px_per_s = 100}).hear(RankJoined{.rank = r1, .px_per_s = 100});
+  EXPECT_THAT(desk.assigned(r1), ElementsAre(0, 1, 2, 3)) << "half a second would have room for the next one too";
+}
+
 TEST(Policies, EqualLeavesNothingOfALostRankUndone) {
   Desk desk{items_of({10, 10, 90, 90}), two_ranks(Policy::equal)};
   desk.hear(RankJoined{.rank = r1, .px_per_s = 1000}).hear(RankJoined{.rank = r2});

@@ -272,5 +272,18 @@ TEST(Journal, ReplaysAMillionUnitsInASecond) {
   EXPECT_LT(took.count(), 5.0) << "0.1 s on an idle core; the margin is for sanitizers and busy machines";
 }
 
+TEST(Journal, AHeaderThatWasNeverWrittenIsNoJournalYet) {
+  // After a power cut the file has its length, and its first block reads as zeros.
+  for (const std::size_t bytes : {std::size_t{1}, std::size_t{31}, std::size_t{32}}) {
+    SCOPED_TRACE(bytes);
+    const TempFolder folder;
+    const auto path = folder.path() / "journal";
+    pantile::replace_file(path, std::string(bytes, '\0'), Durable::no);
+    EXPECT_EQ(count_records(path), 0U);
+    write_records(path, {start()});
+    EXPECT_EQ(count_records(path), 1U);
+  }
+}
+
 }  // namespace
 }  // namespace pantile
