@@ -14,6 +14,20 @@
 
 namespace pantile::app {
 
+struct InitCommand {
+  std::filesystem::path images;
+  std::filesystem::path model;                ///< empty: to be filled in by hand
+  std::filesystem::path output = "job.yaml";  ///< "-": stdout
+  bool force = false;                         ///< replace a file that is there
+};
+[[nodiscard]] ExitCode carry_out(const InitCommand& command);
+
+struct DoctorCommand {
+  std::filesystem::path job;  ///< empty: the machine only
+  TableFormat format = TableFormat::table;
+};
+[[nodiscard]] ExitCode carry_out(const DoctorCommand& command);
+
 struct RunCommand {
   std::filesystem::path job;
   int ranks = 1;                   ///< processes; 1: no launcher
@@ -64,6 +78,12 @@ struct StatusCommand {
 };
 [[nodiscard]] ExitCode carry_out(const StatusCommand& command);
 
+enum class Shell { bash, zsh, fish };
+struct CompletionCommand {
+  Shell shell = Shell::bash;
+};
+[[nodiscard]] ExitCode carry_out(const CompletionCommand& command);
+
 struct VersionCommand {
   TableFormat format = TableFormat::table;
 };
@@ -75,13 +95,16 @@ struct HelpRequest {
 };
 [[nodiscard]] ExitCode carry_out(const HelpRequest& request);
 
-using Command = std::variant<HelpRequest,     //
-                             RunCommand,      //
-                             PlanCommand,     //
-                             StatusCommand,   //
-                             InspectCommand,  //
-                             VerifyCommand,   //
-                             ExportCommand,   //
+using Command = std::variant<HelpRequest,        //
+                             InitCommand,        //
+                             DoctorCommand,      //
+                             RunCommand,         //
+                             PlanCommand,        //
+                             StatusCommand,      //
+                             InspectCommand,     //
+                             VerifyCommand,      //
+                             ExportCommand,      //
+                             CompletionCommand,  //
                              VersionCommand>;
 
 /// Throws UsageError, with what to type instead, if the arguments make no command.

@@ -1,49 +1,60 @@
 #include "app/grammar.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "base/error.hpp"
 
 namespace pantile::app {
 namespace {
 
-constexpr const char* examples = R"(
-Start here:
-  pantile run job.yaml                 all cores of this machine, one process
-  pantile run job.yaml --ranks 3       one coordinator, two workers, started by mpirun
-  pantile verify out/manga-2x          re-read every byte, print the digest of the run
-  pantile export out/manga-2x pngs     one PNG per image
-
-Exit codes: 0 all done · 1 failed · 2 usage or config, nothing started · 3 done, some items in quarantine ·
-  4 verify found differences · 75 stopped on request, run the same command to go on · 130 stopped at once)";
-
 // What several commands have.
 
+/// An option or positional of a few words: its value is named "table|json|csv", which help and completion read.
+template <class Value>
+CLI::Option* add_choice(CLI::App& command, const char* name, Value& value,
+                        const std::vector<std::pair<std::string, Value>>& choices, const std::string& doc) {
+  std::vector<std::string> names;
+  for (const auto& [text, unused] : choices) {
+    names.push_back(text);
+  }
+  const auto take = [&value, choices, names](const CLI::results_t& words) {
+    const auto found = std::find_if(choices.begin(), choices.end(), [&](auto& one) { return one.first == words[0]; });
+    if (found == choices.end()) {
+      throw CLI::ValidationError{fmt::format("'{}' is none of {}", words[0], fmt::join(names, ", "))};
+    }
+    value = found->second;
+    return true;
+  };
+  return command.add_option(name, take, doc)->type_name(fmt::format("{}", fmt::join(names, "|")));
+}
+
 void add_format(CLI::App& command, TableFormat& format) {
-  static const std::map<std::string, TableFormat> formats{
-      {"table", TableFormat::table}, {"json", TableFormat::json}, {"csv", TableFormat::csv}};
-  command.add_option("--format", format, "How stdout is written: table, json or csv")
-      ->transform(CLI::Transformer(formats).description(""))
-      ->type_name("FORMAT")
+  add_choice(command, "--format", format,
+             {{"table", TableFormat::table}, {"json", TableFormat::json}, {"csv", TableFormat::csv}},
+             "How stdout is written")
       ->default_str("table");
 }
 
-void add_job(CLI::App& command, std::filesystem::path& job) {
-  command.add_option("JOB", job, "The job file (YAML); see docs/config.md")->required();
+CLI::Option* add_job(CLI::App& command, std::filesystem::path& job) {
+  return command.add_option("JOB", job, "The job file (YAML); its keys: docs/config.md");
 }
 
 void add_run_folder(CLI::App& command, std::filesystem::path& run) {
-  command.add_option("RUN", run, "The run folder")->required();
+  command.add_option("RUN", run, "The run folder: output.dir of the job, or --output")->required();
 }
 
 void add_sets(CLI::App& command, std::vector<std::string>& sets) {
-  command.add_option("--set", sets, "Override a key of the job: --set devices.memory.cap=4GiB")
+  command.add_option("--set", sets, "Override a key of the job; may be given several times")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);  // One value each time: what follows may be the job.
 }
 
-// One function a command.
-
 void add_ranks(CLI::App& command, int& ranks) {
-  command.add_option("--ranks", ranks, "Processes to start with mpirun: 1 coordinates, the others work. 1: no mpirun")
+  command.add_option("--ranks", ranks, "Processes, started with mpirun: 1 coordinates, the others work. 1: no mpirun")
       ->check(CLI::Range(1, 1 << 16))
       ->type_name("N");
 }
@@ -52,19 +63,51 @@ void add_output(CLI::App& command, std::string& output) {
   command.add_option("--output", output, "Run folder, in place of the job's output.dir")->type_name("DIR");
 }
 
+// One function a command.
+
+void declare_init(CLI::App& command, InitCommand& init) {
+  command.add_option("DIR", init.images, "The folder with the images, searched with all below it")->required();
+  command.add_option("--model", init.model, "The ONNX model: color and notes are filled from its graph")
+      ->type_name("FILE");
+  command.add_option("--output", init.output, "Where the job file goes; - is stdout")
+      ->type_name("FILE")
+      ->default_str("job.yaml");
+  command.add_flag("--force", init.force, "Replace a file that is there");
+  command.footer(
+      "Example: pantile init pages --model models/upscale2x.onnx\n"
+      "Then:    pantile doctor job.yaml && pantile run job.yaml\n"
+      "What was found among the images is said on stderr. Nothing is overwritten.");
+}
+
+void declare_doctor(CLI::App& command, DoctorCommand& doctor) {
+  add_job(command, doctor.job);
+  add_choice(command, "--format", doctor.format, {{"table", TableFormat::table}, {"json", TableFormat::json}},
+             "How stdout is written")
+      ->default_str("table");
+  command.footer(
+      "Each finding is ok, a note, a warning (works, but not as it could) or a problem\n"
+      "(a run would fail). With a job, what the job needs is looked at too.\n"
+      "Example: pantile doctor job.yaml\n"
+      "Exit codes: 0 no problem, 1 problems, 2 the job file has mistakes.");
+}
+
 void declare_run(CLI::App& command, RunCommand& run) {
-  add_job(command, run.job);
+  add_job(command, run.job)->required();
   add_ranks(command, run.ranks);
   add_output(command, run.output);
   add_sets(command, run.sets);
   command.add_flag("--fresh", run.fresh, "Put an existing run folder aside (renamed, not deleted) and start over");
   command.add_flag("--retry-failed", run.retry_failed, "Try again what is in quarantine");
   command.add_flag("--quiet", run.quiet, "No progress; warnings and errors only");
-  command.footer("Ctrl-C once finishes what is in flight and stops (exit 75, resumable); twice stops now.");
+  command.footer(
+      "Example: pantile run job.yaml --ranks 3 --set devices.memory.cap=4GiB\n"
+      "Ctrl-C once finishes what is in flight and stops; the same command goes on.\n"
+      "Twice stops now. Exit codes: 0 done, 3 done but for items in quarantine,\n"
+      "1 failed, 2 nothing was started, 75 stopped, 130 stopped at once.");
 }
 
 void declare_plan(CLI::App& command, PlanCommand& plan) {
-  add_job(command, plan.job);
+  add_job(command, plan.job)->required();
   add_ranks(command, plan.ranks);
   add_output(command, plan.output);
   add_sets(command, plan.sets);
@@ -74,47 +117,81 @@ void declare_plan(CLI::App& command, PlanCommand& plan) {
   command.add_flag("--fresh", plan.fresh, "As if nothing were done yet");
   command.add_flag("--retry-failed", plan.retry_failed, "As `run --retry-failed`");
   add_format(command, plan.format);
+  command.footer("Example: pantile plan job.yaml --what-if nodes=4,cap=8GiB");
 }
 
 void declare_status(CLI::App& command, StatusCommand& status) {
   add_run_folder(command, status.run);
   add_format(command, status.format);
+  command.footer(
+      "Works from any machine that sees the folder, while the run goes on and after.\n"
+      "Example: pantile status out/pages");
 }
 
 void declare_inspect(CLI::App& command, InspectCommand& inspect) {
   add_run_folder(command, inspect.run);
-  command.add_option("ITEM", inspect.item, "Path or number of an item");
+  command.add_option("ITEM", inspect.item, "Path below its input, or number, of one item");
   add_format(command, inspect.format);
+  command.footer("Example: pantile inspect out/pages vol-01/003.png");
 }
 
 void declare_verify(CLI::App& command, VerifyCommand& verify) {
   add_run_folder(command, verify.run);
   add_format(command, verify.format);
+  command.footer(
+      "Runs of one job have one digest, whatever they were run on.\n"
+      "Example: pantile verify out/pages\n"
+      "Exit codes: 0 all is as it was written, 4 something is not.");
 }
 
 void declare_export(CLI::App& command, ExportCommand& exported) {
   add_run_folder(command, exported.run);
   command.add_option("DIR", exported.folder, "Where the files go; paths below it are those of the inputs")->required();
   command.add_option("--output", exported.output, "Which output, if there are several")->type_name("NAME");
+  command.footer("Example: pantile export out/pages pngs");
 }
 
-void declare_version(CLI::App& command, VersionCommand& version) { add_format(command, version.format); }
+void declare_completion(CLI::App& command, CompletionCommand& completion) {
+  add_choice(command, "SHELL", completion.shell, {{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}},
+             "bash, zsh or fish")
+      ->required();
+  command.footer(
+      "bash: echo 'source <(pantile completion bash)' >> ~/.bashrc\n"
+      "zsh:  pantile completion zsh > \"${fpath[1]}/_pantile\"\n"
+      "fish: pantile completion fish > ~/.config/fish/completions/pantile.fish");
+}
+
+void declare_version(CLI::App& command, VersionCommand& version) {
+  add_format(command, version.format);
+  command.footer("Example: pantile version --format json");
+}
+
+constexpr const char* start = "Start";
+constexpr const char* work = "Run";
+constexpr const char* results = "Results";
+constexpr const char* more = "More";
 
 }  // namespace
 
-Grammar::Grammar()
-    : app_{"Runs neural networks over very many images, on one laptop or a whole cluster; results are sharded HDF5.",
-           "pantile"} {
+Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, on a laptop or a cluster.", "pantile"} {
   app_.require_subcommand(1);
-  app_.footer(examples);
   app_.set_version_flag("--version", std::string{"pantile "} + PANTILE_VERSION);
-  add(app_, "run", "Run a job, or go on with it where it stopped", declare_run);
-  add(app_, "plan", "Say what a run would do: tiles, memory, time, disk; nothing is started", declare_plan);
-  add(app_, "status", "Say how far a run is", declare_status);
-  add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect);
-  add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify);
-  add(app_, "export", "Write the results as PNG files", declare_export);
-  add(app_, "version", "Say what this pantile is made of", declare_version);
+  // In the order of the help; commands of one group stand together.
+  add(app_, "init", "Look at images and write a job file for them", declare_init).group(start);
+  add(app_, "doctor", "Check this machine, and what a job needs of it", declare_doctor).group(start);
+  add(app_, "plan", "Say what a run would do: tiles, memory, time, disk", declare_plan).group(work);
+  add(app_, "run", "Run a job, or go on with it where it stopped", declare_run).group(work);
+  add(app_, "status", "Say how far a run is", declare_status).group(work);
+  add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect).group(results);
+  add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify).group(results);
+  add(app_, "export", "Write the results as PNG files", declare_export).group(results);
+  add(app_, "completion", "Print a script that completes commands in your shell", declare_completion).group(more);
+  add(app_, "version", "Say what this pantile is made of", declare_version).group(more);
+  // Last: a command takes over the footer that there is when it is added.
+  app_.footer(
+      "Example: pantile init pages --model models/upscale2x.onnx\n"
+      "         pantile run job.yaml --ranks 3\n"
+      "pantile COMMAND --help says more. Exit codes: docs/commands.md");
 }
 
 const CLI::App& Grammar::reached() const {
