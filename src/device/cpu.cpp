@@ -32,23 +32,33 @@ std::optional<std::uint64_t> read_number(const fs::path& file) {
   return stream >> word ? parse_number(word) : std::nullopt;  // "max" is no number: no limit
 }
 
-/// The strictest of the files `name` in the folders from mount/group up to mount.
-void look_upwards(const fs::path& mount, fs::path group, const char* name, MemoryLimit& limit) {
+/// Calls `look` with the folders from mount/group up to mount.
+template <class Look>
+void walk_upwards(const fs::path& mount, fs::path group, Look look) {
   // Seen from another cgroup namespace the path may start with "/..": normalised, it stays below the mount.
   for (group = group.lexically_normal().relative_path();; group = group.parent_path()) {
-    const fs::path file = mount / group / name;
-    // Version 1 writes "no limit" as a number larger than any memory, which never is the strictest.
-    if (const auto bytes = read_number(file); bytes && *bytes > 0 && *bytes < limit.bytes) {
-      limit = {*bytes, "cgroup " + file.string()};
-    }
+    look(mount / group);
     if (group.empty()) {
       return;
     }
   }
 }
 
-/// Lines of /proc/self/cgroup: "0::/user.slice" (version 2), "7:cpu,memory:/slurm/job_1" (version 1).
-void apply_cgroup_limits(const fs::path& root, MemoryLimit& limit) {
+/// The strictest of the files `name` in the folders from mount/group up to mount.
+void look_upwards(const fs::path& mount, const fs::path& group, const char* name, MemoryLimit& limit) {
+  walk_upwards(mount, group, [&](const fs::path& folder) {
+    const fs::path file = folder / name;
+    // Version 1 writes "no limit" as a number larger than any memory, which never is the strictest.
+    if (const auto bytes = read_number(file); bytes && *bytes > 0 && *bytes < limit.bytes) {
+      limit = {*bytes, "cgroup " + file.string()};
+    }
+  });
+}
+
+/// Calls `look(controller, group)` with the lines of /proc/self/cgroup that are about `controller`: "0::/user.slice"
+/// (version 2, which has them all, named ""), "7:cpu,memory:/slurm/job_1" (version 1).
+template <class Look>
+void each_cgroup(const fs::path& root, const std::string& controller, Look look) {
   std::ifstream groups{root / "proc/self/cgroup"};
   for (std::string line; std::getline(groups, line);) {
     const auto first = line.find(':');
@@ -59,12 +69,35 @@ void apply_cgroup_limits(const fs::path& root, MemoryLimit& limit) {
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
     const fs::path group = line.substr(second + 1);
     if (controllers == ",,") {
-      look_upwards(root / "sys/fs/cgroup", group, "memory.max", limit);
-      look_upwards(root / "sys/fs/cgroup/unified", group, "memory.max", limit);
-    } else if (controllers.find(",memory,") != std::string::npos) {
-      look_upwards(root / "sys/fs/cgroup/memory", group, "memory.limit_in_bytes", limit);
+      look(std::string{}, group);
+    } else if (controllers.find("," + controller + ",") != std::string::npos) {
+      look(controller, group);
     }
   }
+}
+
+void apply_cgroup_limits(const fs::path& root, MemoryLimit& limit) {
+  each_cgroup(root, "memory", [&](const std::string& controller, const fs::path& group) {
+    if (controller.empty()) {
+      look_upwards(root / "sys/fs/cgroup", group, "memory.max", limit);
+      look_upwards(root / "sys/fs/cgroup/unified", group, "memory.max", limit);
+    } else {
+      look_upwards(root / "sys/fs/cgroup/memory", group, "memory.limit_in_bytes", limit);
+    }
+  });
+}
+
+/// "150000 100000" of cpu.max as 1.5; nothing for "max 100000".
+std::optional<double> read_quota(const fs::path& folder) {
+  std::ifstream file{folder / "cpu.max"};
+  std::string quota;
+  double period = 0;
+  const bool read = static_cast<bool>(file >> quota >> period);
+  const auto microseconds = read ? parse_number(quota) : read_number(folder / "cpu.cfs_quota_us");  // -1: no limit
+  if (!read) {
+    period = static_cast<double>(read_number(folder / "cpu.cfs_period_us").value_or(0));
+  }
+  return microseconds && period > 0 ? std::optional{static_cast<double>(*microseconds) / period} : std::nullopt;
 }
 
 std::uint64_t total_memory(const fs::path& root) {
@@ -112,6 +145,18 @@ int usable_cores() {
     }
   }
   return 1;
+}
+
+std::optional<double> cpu_quota(const fs::path& root) {
+  std::optional<double> least;
+  each_cgroup(root, "cpu", [&](const std::string& controller, const fs::path& group) {
+    walk_upwards(root / "sys/fs/cgroup" / controller, group, [&](const fs::path& folder) {
+      if (const std::optional<double> quota = read_quota(folder); quota && (!least || *quota < *least)) {
+        least = quota;
+      }
+    });
+  });
+  return least;
 }
 
 MemoryLimit host_memory_limit(const fs::path& root, const char* slurm_mem_per_node) {

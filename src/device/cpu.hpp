@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace pantile {
@@ -13,6 +14,10 @@ namespace pantile {
 
 /// Cores in our cpuset, at least 1: what taskset, Slurm and containers left us, not what the machine has.
 [[nodiscard]] int usable_cores();
+
+/// Cores' worth of time that the cgroup gives (v2 or v1, the strictest on the way up): 1.5 of `docker run --cpus 1.5`.
+/// Nothing if there is no limit. `root` is an argument for the tests' sake.
+[[nodiscard]] std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
 
 /// How much memory this process may use, and who says so.
 struct MemoryLimit {

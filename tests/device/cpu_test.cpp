@@ -41,6 +41,22 @@ TEST_F(HostMemoryLimit, IsTheMachinesMemoryWhereNobodyLimitsIt) {
   EXPECT_EQ(limit().source, "MemTotal");
 }
 
+TEST_F(HostMemoryLimit, HasAQuotaOfCoresBesideIt) {
+  EXPECT_EQ(cpu_quota(root_), std::nullopt);
+  write("proc/self/cgroup", "0::/docker/one\n");
+  write("sys/fs/cgroup/docker/one/cpu.max", "max 100000\n");
+  EXPECT_EQ(cpu_quota(root_), std::nullopt);
+  write("sys/fs/cgroup/docker/cpu.max", "150000 100000\n");
+  EXPECT_EQ(cpu_quota(root_), 1.5) << "the strictest on the way up";
+  write("proc/self/cgroup", "4:memory:/\n3:cpu,cpuacct:/job\n");
+  write("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+  write("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cpu_quota(root_), std::nullopt);
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "50000\n");
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cpu_quota(root_), 0.5);
+}
+
 TEST_F(HostMemoryLimit, IsTheStrictestCgroupOnTheWayUp) {
   write("proc/self/cgroup", "0::/slurm/job_1/step_0\n");
   write("sys/fs/cgroup/slurm/memory.max", "3221225472\n");

@@ -1,0 +1,83 @@
+#include "app/job_facts.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <exception>
+#include <filesystem>
+#include <variant>
+
+#include "app/job_draft.hpp"
+#include "base/error.hpp"
+#include "config/scalars.hpp"
+#include "model/analysis.hpp"
+#include "model/session.hpp"
+#include "run/stage_setup.hpp"
+
+namespace fs = std::filesystem;
+
+namespace pantile::app {
+namespace {
+
+/// Empty if the model runs.
+std::string run_once(const ModelFile& model, const StageConfig& stage, const ModelFacts& facts, const Engine& engine) {
+  constexpr int side = 128;  // more than any halo that the analysis lets pass is deep, on both sides, for most
+  const Margin& halo = facts.geometry.halo;
+  const Extent extent{side + halo.vertical(), side + halo.horizontal()};
+  Meter meter;
+  SlabPool slabs{meter};
+  const Session session{engine, slabs, model.bytes, stage.model.written};
+  const std::vector<float> black(static_cast<std::size_t>(extent.area()) *
+                                 static_cast<std::size_t>(facts.input_channels));
+  const RunOutcome outcome = session.run(black, facts.input_channels, extent);
+  const auto* const failure = std::get_if<EngineFailure>(&outcome);
+  return failure == nullptr ? "" : stage.model.written + " does not run: " + failure->text;
+}
+
+std::string text_of(const MemoryAmount& amount) {
+  return amount.kind == MemoryAmount::Kind::bytes ? size_text(amount.bytes) : fmt::format("{:g}%", amount.percent);
+}
+
+}  // namespace
+
+OpenedEngine open_engine() {
+  OpenedEngine opened;
+  try {
+    opened.engine = std::make_unique<Engine>();
+    opened.facts = {opened.engine->version(), opened.engine->library().string(), ""};
+  } catch (const Error& error) {
+    opened.facts.error = error.what();
+  }
+  return opened;
+}
+
+InputFacts input_facts(const InputConfig& input) {
+  const fs::path& path = input.path.resolved;
+  std::error_code error;
+  const bool folder = fs::is_directory(path, error);
+  return {.path = input.path.written,
+          .there = fs::exists(path, error),
+          .readable = ::access(path.c_str(), folder ? R_OK | X_OK : R_OK) == 0};
+}
+
+ModelTrial try_model(const StageConfig& stage, const Engine* engine) {
+  ModelTrial trial{.path = stage.model.written, .says = "", .error = ""};
+  try {
+    const ModelFile model = read_model(stage);
+    const ModelFacts facts = analyse(model.bytes, stage.model.written);
+    static_cast<void>(stage_options(stage, facts));
+    trial.says = describe(facts) + (engine == nullptr ? "; not run, there is no engine" : "; runs");
+    trial.error = engine == nullptr ? "" : run_once(model, stage, facts, *engine);
+  } catch (const std::exception& error) {
+    trial.error = error.what();
+  }
+  return trial;
+}
+
+CapFacts cap_facts(const MemoryConfig& memory, const MemoryFacts& machine) {
+  return {.written = fmt::format("devices.memory.cap {}, leave {}", text_of(memory.cap), text_of(memory.leave)),
+          .budget = memory.budget(machine.limit),
+          .available = machine.available};
+}
+
+}  // namespace pantile::app
