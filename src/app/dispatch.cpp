@@ -16,10 +16,15 @@ ExitCode dispatch(std::span<char* const> arguments) {
 
 RunLayout existing_run(const std::filesystem::path& folder) {
   RunLayout layout{folder};
+  if (std::filesystem::is_regular_file(folder)) {
+    throw UsageError{folder.string() +
+                     " is a file, not a run folder. Give the folder that the job names as output.dir, " +
+                     "or that was given as --output."};
+  }
   if (!std::filesystem::exists(layout.journal())) {
     throw UsageError{"there is no run in " + folder.string() +
                      " (no file 'journal' in it). Give the folder that the job "
-                     "names as output.dir, or that was given as --output."};
+                     "names as output.dir, or that was given as --output; `pantile run JOB` starts a run."};
   }
   return layout;
 }

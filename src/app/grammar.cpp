@@ -72,11 +72,11 @@ void declare_init(CLI::App& command, InitCommand& init) {
   command.add_option("--output", init.output, "Where the job file goes; - is stdout")
       ->type_name("FILE")
       ->default_str("job.yaml");
-  command.add_flag("--force", init.force, "Replace a file that is there");
+  command.add_flag("--force", init.force, "Replace a file that is there (otherwise it is left as it is)");
   command.footer(
       "Example: pantile init pages --model models/upscale2x.onnx\n"
       "Then:    pantile doctor job.yaml && pantile run job.yaml\n"
-      "What was found among the images is said on stderr. Nothing is overwritten.");
+      "What was found among the images is said on stderr.");
 }
 
 void declare_doctor(CLI::App& command, DoctorCommand& doctor) {

@@ -9,18 +9,24 @@ namespace {
 
 constexpr std::size_t columns = 80;
 
+/// Columns on a terminal: bytes that go on with a UTF-8 sequence take none.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
 /// `name` and `text` side by side, the text wrapped; a long name has a line of its own.
 std::string entry(std::string_view name, std::string_view text, std::size_t indent) {
   std::string lines;
   std::string line = fmt::format("{:<{}}", name, indent);
-  if (name.size() + 1 >= indent) {
+  if (width_of(name) + 1 >= indent) {
     lines = std::string{name} + "\n";
     line.assign(indent, ' ');
   }
   bool empty = true;
   while (!text.empty()) {
     const std::string_view word = text.substr(0, text.find(' '));
-    if (!empty && line.size() + 1 + word.size() > columns) {
+    if (!empty && width_of(line) + 1 + width_of(word) > columns) {
       lines += line + "\n";
       line.assign(indent, ' ');
       empty = true;
@@ -76,7 +82,7 @@ std::string option_list(const CLI::App& command) {
   all.insert(all.end(), options.begin(), options.end());
   std::size_t widest = 0;
   for (const CLI::Option* option : all) {
-    const std::size_t size = option_name(*option).size();
+    const std::size_t size = width_of(option_name(*option));
     widest = std::max(widest, size > columns / 3 ? 0 : size);
   }
   std::string text;

@@ -25,8 +25,10 @@ ItemId item_of(IndexReader& reader, const std::string& text) {
   if (error == std::errc{} && end == text.data() + text.size() && number < reader.items()) {
     return ItemId{number};
   }
-  throw UsageError{fmt::format(
-      "the run has no item '{}'. Give its path below the input folder, or its number below {}.", text, reader.items())};
+  throw UsageError{
+      fmt::format("the run has no item '{}'. Give its path below the input folder, or its number below {}. "
+                  "`pantile inspect RUN` lists all.",
+                  text, reader.items())};
 }
 
 void add_row(Table& table, const IndexReader& reader, const IndexedOutput& found) {

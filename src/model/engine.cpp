@@ -55,7 +55,7 @@ void* open_library() {
   }
   throw UsageError{
       fmt::format("ONNX Runtime was not found (no model can run without it):{}\nInstall it, or name the file "
-                  "in {}.",
+                  "in {}. See: pantile doctor",
                   reasons, library_variable)};
 }
 

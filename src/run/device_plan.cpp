@@ -39,7 +39,7 @@ Footprint footprint_of(const DeviceBudget& budget, const Opened& opened) {
   if (samples.size() < 3) {
     throw UsageError{
         fmt::format("devices.memory.cap: of {}, {} are left for the model, which is too little even for its "
-                    "smallest tiles. Raise the cap.",
+                    "smallest tiles. Raise the cap; `pantile doctor` says how much memory there is.",
                     format_byte_size(budget.cap), format_byte_size(opened.budget_bytes))};
   }
   return Footprint{samples};

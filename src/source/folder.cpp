@@ -187,7 +187,7 @@ void add(Catalog& catalog, Listed listed, int threads) {
   throw UsageError{
       fmt::format("no image is found in {} (there is nothing to do). Without `include`, files named *.png, "
                   "*.jpg and *.jpeg are taken; in a glob, `*` stays inside one folder and `**/*.png` goes "
-                  "through all.",
+                  "through all. `pantile init DIR` says what is in a folder.",
                   where)};
 }
 

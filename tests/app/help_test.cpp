@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "app/command_line.hpp"
 #include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pantile::app {
 namespace {
@@ -71,6 +74,41 @@ TEST(Help, NamesEveryCommandAndEveryOption) {
       EXPECT_EQ(shown, !option->check_lname("help") && !option->check_lname("version")) << option->get_name();
       EXPECT_FALSE(option->get_description().empty()) << words_of(*command) << " " << option->get_name();
     }
+  }
+}
+
+/// Every command's help, as docs/commands.md has it.
+std::string commands_page() {
+  const Grammar grammar;
+  std::string text;
+  for (const CLI::App* command : all_commands(grammar.app())) {
+    text += "\n## " + words_of(*command) + "\n\n```text\n" + help_text(*command) + "```\n";
+  }
+  return text + "\n";
+}
+
+/// PANTILE_UPDATE_DOCS=1 writes the page instead of checking it.
+TEST(Help, CommandsPageIsUpToDate) {
+  const std::filesystem::path page = PANTILE_SOURCE_DIR "/docs/commands.md";
+  const std::string begin = "<!-- commands: made from src/app/grammar.cpp; see tests/app/help_test.cpp -->\n";
+  std::string text = read_text(page);
+  const auto from = text.find(begin);
+  const auto to = text.find("<!-- end of commands -->\n");
+  ASSERT_NE(from, std::string::npos);
+  ASSERT_NE(to, std::string::npos);
+  const auto start = from + begin.size();
+  if (std::getenv("PANTILE_UPDATE_DOCS") != nullptr) {
+    replace_file(page, text.replace(start, to - start, commands_page()), Durable::no);
+    GTEST_SKIP() << "docs/commands.md was written anew";
+  }
+  EXPECT_EQ(text.substr(start, to - start), commands_page()) << "run this test with PANTILE_UPDATE_DOCS=1";
+}
+
+TEST(Help, ExitCodesAreAllOnTheCommandsPage) {
+  const std::string text = read_text(PANTILE_SOURCE_DIR "/docs/commands.md");
+  for (const ExitCode code : {ExitCode::done, ExitCode::failed, ExitCode::usage, ExitCode::quarantined,
+                              ExitCode::differs, ExitCode::stopped, ExitCode::interrupted}) {
+    EXPECT_NE(text.find("\n| " + std::to_string(static_cast<int>(code)) + " | "), std::string::npos);
   }
 }
 

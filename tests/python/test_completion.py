@@ -69,36 +69,32 @@ def complete_fish(folder: Path, line: str) -> list[str]:
     return sorted({found.split("\t")[0] for found in done.stdout.splitlines()})
 
 
-def complete_zsh(folder: Path, line: str) -> str:
-    """What zsh's terminal shows after the line and a tab: words of completion, among others."""
+def complete_zsh(folder: Path, line: str, expected: list[str]) -> str:
+    """What zsh's terminal shows after the line and a tab; it is read until all expected words are there, or 20 s."""
     zsh = needs("zsh")
     (folder / ".pantile.zsh").write_text(script("zsh"))
-    setup = "PS1='READY>'; autoload -U compinit; compinit -u -D; setopt auto_list; zstyle ':completion:*' menu no; source .pantile.zsh"
+    (folder / ".zshrc").write_text("PS1='READY>'\nautoload -U compinit\ncompinit -u -D\nsource .pantile.zsh\n")
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        os.environ.update({"TERM": "dumb", "COLUMNS": "200"})
-        os.execv(zsh, [zsh, "-f", "-i"])
+        os.environ.update({"TERM": "dumb", "COLUMNS": "200", "ZDOTDIR": str(folder)})
+        os.execv(zsh, [zsh, "-d", "-i"])
 
-    def read_until(pattern: str) -> str:
+    def read_until(words: list[str]) -> str:
         text, end = "", time.monotonic() + 20
-        while not re.search(pattern, text, re.DOTALL) and time.monotonic() < end:
-            if select.select([terminal], [], [], 0.5)[0]:
+        while not all(word in text for word in words) and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.2)[0]:
                 text += os.read(terminal, 65536).decode(errors="replace")
-            elif pattern == "quiet":
-                break
         return text
 
     try:
-        os.write(terminal, (setup + "\n").encode())
-        read_until("READY>.*READY>|READY>$")
+        assert "READY>" in read_until(["READY>"])
         os.write(terminal, (line + "\t").encode())
-        return read_until("quiet").replace(line, "", 1)
+        return read_until(expected)
     finally:
-        os.write(terminal, b"\x03exit\n")
-        os.close(terminal)
         os.kill(pid, 9)
         os.waitpid(pid, 0)
+        os.close(terminal)
 
 
 def commands_of_help() -> list[str]:
@@ -150,15 +146,21 @@ def test_fish_offers_job_files_first_and_folders_where_they_belong(folder: Path)
     assert "model.onnx" in complete_fish(folder, "pantile init pages --model ")
 
 
-def test_zsh_completes_commands_options_and_values(folder: Path) -> None:
-    shown = complete_zsh(folder, "pantile ")
-    assert all(command in shown for command in commands_of_help()), shown
-    shown = complete_zsh(folder, "pantile run --")
-    assert all(option in shown for option in options_of_help("run")), shown
-    shown = complete_zsh(folder, "pantile verify out --format ")
-    assert all(word in shown for word in ("table", "json", "csv")), shown
-    shown = complete_zsh(folder, "pantile run ")
-    assert "job.yaml" in shown and "notes.txt" not in shown, shown
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("pantile ", None),
+        ("pantile run --", None),
+        ("pantile verify out --format ", ["table", "json", "csv"]),
+        ("pantile run old\\ ", ["old\\ job.yml"]),
+        ("pantile run j", ["job.yaml"]),
+    ],
+)
+def test_zsh_completes_commands_options_values_and_files(folder: Path, line: str, expected: list[str] | None) -> None:
+    if expected is None:
+        expected = options_of_help("run") if line.endswith("--") else commands_of_help()
+    shown = complete_zsh(folder, line, expected)
+    assert all(word in shown for word in expected), shown
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
