@@ -77,21 +77,18 @@ void MpiTrial::start() {
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   std::vector<std::string> line{"mpirun", "-n", "2", "--bind-to", "none", "-x", trial_variable, self, "doctor"};
   if (std::getenv("SLURM_JOB_ID") == nullptr) {
     line.insert(line.begin() + 1, "--oversubscribe");
   }
+  // In our process group: a Ctrl-C of the terminal ends mpirun, too.
   std::vector<char*> arguments;
   std::transform(line.begin(), line.end(), std::back_inserter(arguments),
                  [](std::string& word) { return word.data(); });
   arguments.push_back(nullptr);
-  const int failed = ::posix_spawnp(&pid_, "mpirun", &actions, &attributes, arguments.data(), environ);
+  const int failed = ::posix_spawnp(&pid_, "mpirun", &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
   ::unsetenv(trial_variable);
   if (failed != 0) {
     pid_ = -1;
@@ -102,11 +99,11 @@ void MpiTrial::start() {
 
 MpiTrial::~MpiTrial() {
   if (pid_ > 0) {
-    ::kill(-pid_, SIGTERM);  // mpirun ends its ranks then; they have process groups of their own
+    ::kill(pid_, SIGTERM);  // mpirun ends its ranks then
     for (int i = 0; i < 50 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) {
       ::usleep(10'000);
     }
-    ::kill(-pid_, SIGKILL);
+    ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, WNOHANG);
   }
 }
