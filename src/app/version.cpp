@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
+#include "base/hdf5.hpp"
 #include "cluster/mpi.hpp"
 #include "device/cpu.hpp"
 #include "model/engine.hpp"
 #include "run/version.hpp"
 #include "store/format.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile::app {
 namespace {

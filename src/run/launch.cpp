@@ -5,12 +5,12 @@
 #include <optional>
 #include <thread>
 
+#include "base/hdf5.hpp"
 #include "base/log.hpp"
 #include "cluster/in_process.hpp"
 #include "cluster/mpi.hpp"
 #include "run/coordinator.hpp"
 #include "run/worker.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/hdf5.hpp"
 #include "store/format.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile {
 

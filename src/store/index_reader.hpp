@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "base/hdf5.hpp"
 #include "base/records.hpp"
 #include "store/format.hpp"
-#include "store/hdf5.hpp"
 #include "store/index_table.hpp"
 #include "store/shard_reader.hpp"
 

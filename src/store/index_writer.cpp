@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "store/hdf5.hpp"
+#include "base/hdf5.hpp"
 #include "store/shard_reader.hpp"
 
 namespace pantile {

@@ -6,10 +6,10 @@
 #include <map>
 #include <span>
 
+#include "base/hdf5.hpp"
 #include "base/records.hpp"
 #include "base/wire.hpp"
 #include "store/format.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile {
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "base/hdf5.hpp"
 #include "base/records.hpp"
 #include "store/format.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile {
 

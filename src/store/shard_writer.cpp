@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "base/file.hpp"
+#include "base/hdf5.hpp"
 #include "image/block_grid.hpp"
 #include "store/file_hash.hpp"
-#include "store/hdf5.hpp"
 #include "store/output_writer.hpp"
 #include "store/shard_reader.hpp"
 

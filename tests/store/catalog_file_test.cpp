@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "base/hdf5.hpp"
 #include "store/fixture.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile {
 namespace {

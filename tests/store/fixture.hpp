@@ -13,6 +13,7 @@
 
 #include "base/file.hpp"
 #include "base/records.hpp"
+#include "base/temp_folder.hpp"
 #include "image/block_grid.hpp"
 #include "source/catalog.hpp"
 #include "store/catalog_file.hpp"
@@ -24,28 +25,6 @@
 #include "store/shard_writer.hpp"
 
 namespace pantile::testing {
-
-/// A new folder, removed with all that is in it.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pantile-store-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw system_error("cannot make a folder for the test");
-    }
-    path_ = name;
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct TestItem {
   Extent extent;

@@ -7,9 +7,9 @@
 
 #include <csignal>
 
+#include "base/hdf5.hpp"
 #include "store/file_hash.hpp"
 #include "store/fixture.hpp"
-#include "store/hdf5.hpp"
 #include "store/shard_reader.hpp"
 
 #ifdef __SANITIZE_ADDRESS__

@@ -4,8 +4,8 @@
 
 #include <random>
 
+#include "base/hdf5.hpp"
 #include "store/fixture.hpp"
-#include "store/hdf5.hpp"
 
 namespace pantile {
 namespace {

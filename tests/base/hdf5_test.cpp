@@ -1,8 +1,14 @@
-#include "store/hdf5.hpp"
+#include "base/hdf5.hpp"
 
 #include <gmock/gmock.h>
 
-#include "store/fixture.hpp"
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/temp_folder.hpp"
 
 namespace pantile {
 namespace {

@@ -1,4 +1,4 @@
-#include "store/hdf5.hpp"
+#include "base/hdf5.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
