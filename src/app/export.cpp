@@ -37,13 +37,14 @@ class FileNames {
  public:
   explicit FileNames(const IndexReader& reader) {
     for (std::uint64_t item = 0; item < reader.items(); ++item) {
-      const std::string stem = stem_of(reader.path(ItemId{item}));
+      const std::string stem = stem_of(below(reader.path(ItemId{item})));
       if (!stems_.insert(stem).second) {
         shared_.insert(stem);
       }
     }
   }
-  [[nodiscard]] std::filesystem::path name(ItemId item, const std::string& path) {
+  [[nodiscard]] std::filesystem::path name(ItemId item, const std::string& item_path) {
+    const std::string path = below(item_path);
     const std::string stem = stem_of(path);
     std::string name = (shared_.contains(stem) ? path : stem) + ".png";
     if (!used_.insert(name).second) {
@@ -55,6 +56,16 @@ class FileNames {
   }
 
  private:
+  /// The path without what leads out of a folder: a list names files by absolute paths, an archive calls members ../x.
+  static std::string below(const std::string& path) {
+    std::filesystem::path kept;
+    for (const std::filesystem::path& name : std::filesystem::path{path}.relative_path()) {
+      if (name != ".." && name != ".") {
+        kept /= name;
+      }
+    }
+    return kept.string();
+  }
   static std::string stem_of(const std::string& path) {
     return std::filesystem::path{path}.replace_extension().string();
   }
