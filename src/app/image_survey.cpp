@@ -124,7 +124,11 @@ std::uint64_t ImageSurvey::images() const {
 
 ImageSurvey survey_images(const std::filesystem::path& folder, std::uint64_t most, int threads) {
   const auto any = [](std::string_view) { return true; };
-  const std::vector<std::string> paths = detail::list_files(folder, {.wants_file = any, .wants_folder = any});
+  const detail::NameList names = detail::list_files(folder, {.wants_file = any, .wants_folder = any});
+  std::vector<std::string> paths;
+  for (std::size_t at = 0; at < names.size(); ++at) {
+    paths.emplace_back(names.name(at));
+  }
   ImageSurvey survey;
   survey.files = paths.size();
   std::set<std::string> folders;

@@ -179,6 +179,27 @@ void write_column_raw(hid_t parent, const std::string& name, hid_t type, const v
   }
 }
 
+void create_column(hid_t parent, const std::string& name, hid_t type, std::size_t count) {
+  const hsize_t size = count;
+  const Id space = make_space({&size, 1});
+  static_cast<void>(own(H5Dcreate2(parent, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                        "create the column " + name));
+}
+
+void write_column_part_raw(hid_t parent, const std::string& name, hid_t type, const void* values, std::size_t first,
+                           std::size_t count) {
+  if (count == 0) {
+    return;
+  }
+  const Id dataset = open_dataset(parent, name);
+  const Id to = own(H5Dget_space(dataset.get()), "get a dataspace");
+  const hsize_t start = first;
+  const hsize_t length = count;
+  check(H5Sselect_hyperslab(to.get(), H5S_SELECT_SET, &start, nullptr, &length, nullptr), "select a part of " + name);
+  const Id from = make_space({&length, 1});
+  check(H5Dwrite(dataset.get(), type, from.get(), to.get(), H5P_DEFAULT, values), "write a part of the column " + name);
+}
+
 std::size_t column_size(hid_t parent, const std::string& name) {
   const auto dims = dims_of(open_dataset(parent, name).get());
   if (dims.size() != 1) {

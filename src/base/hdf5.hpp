@@ -102,6 +102,11 @@ template <class T>
 
 /// Without the type: `count` values at `values`, as a new contiguous 1-D dataset.
 void write_column_raw(hid_t parent, const std::string& name, hid_t type, const void* values, std::size_t count);
+/// A new contiguous 1-D dataset of `count` values, to be written in parts.
+void create_column(hid_t parent, const std::string& name, hid_t type, std::size_t count);
+/// Without the type: `count` values at `values` into an existing column, from `first` on. Precondition: they fit.
+void write_column_part_raw(hid_t parent, const std::string& name, hid_t type, const void* values, std::size_t first,
+                           std::size_t count);
 /// Without the type: `count` values from `first` on; throws Error if the column is not 1-D or not that long.
 void read_column_raw(hid_t parent, const std::string& name, hid_t type, void* values, std::size_t first,
                      std::size_t count);
@@ -115,6 +120,10 @@ void write_column(hid_t parent, const std::string& name, std::span<const T> valu
 template <class T>
 void write_column(hid_t parent, const std::string& name, const std::vector<T>& values) {
   write_column(parent, name, std::span<const T>{values});
+}
+template <class T>
+void write_column_part(hid_t parent, const std::string& name, std::span<const T> values, std::size_t first) {
+  write_column_part_raw(parent, name, native_type<T>(), values.data(), first, values.size());
 }
 template <class T>
 [[nodiscard]] std::vector<T> read_column(hid_t parent, const std::string& name) {

@@ -4,6 +4,8 @@
 //
 //     worker                                   coordinator
 //     Hello ─────────────────────────────────►
+//           ◄───────────────────────────────── ProbeBatch …      (while the catalog is made)
+//     ProbedBatch … ─────────────────────────►
 //           ◄───────────────────────────────── Welcome
 //     Ready ─────────────────────────────────►
 //           ◄───────────────────────────────── AssignUnit …
@@ -22,12 +24,14 @@
 #include "base/result.hpp"
 #include "codec/header_facts.hpp"
 #include "plan/work.hpp"
+#include "source/item_place.hpp"
+#include "source/probed.hpp"
 #include "store/row_ranges.hpp"
 
 namespace pantile {
 
 /// Grows with each change of a message. Ranks of different versions refuse each other in words.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 // ---- worker → coordinator -------------------------------------------------------------------------------------------
 
@@ -86,8 +90,14 @@ struct WorkerGivesUp {
   std::string text;
 };
 
+/// The headers of a ProbeBatch, in its order.
+struct ProbedBatch {
+  std::uint64_t task = 0;
+  std::vector<Probed> headers;
+};
+
 using ToCoordinator = std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest,
-                                   ShardIsSealed, Beat, StopRequest, WorkerGivesUp>;
+                                   ShardIsSealed, Beat, StopRequest, WorkerGivesUp, ProbedBatch>;
 
 // ---- coordinator → worker -------------------------------------------------------------------------------------------
 
@@ -106,15 +116,14 @@ struct Welcome {
   Hash128 model_digest;       ///< of the model file as rank 0 read it
   std::vector<ExtentClass> extents;
   std::uint32_t output_channels = 0;  ///< of the model
-  std::vector<std::string> roots;     ///< folders that the inputs lie in: each node must see all of them
+  std::vector<std::string> roots;     ///< folders and archives that the items lie in: each node must see all of them
 };
 /// One item to make, with all that the worker needs to know of it.
 struct AssignedItem {
   ItemId item{};
   std::uint32_t attempt = 1;
-  std::string file;              ///< where its encoded bytes lie
-  std::uint64_t file_bytes = 0;  ///< by the catalog; another size means that it changed
-  HeaderFacts header;            ///< by the catalog; others mean that it changed
+  ItemPlace place;
+  HeaderFacts header;  ///< by the catalog; others mean that it changed
   Extent output_extent;
   std::vector<BlockRange> blocks;
 };
@@ -131,12 +140,17 @@ struct SealAnswer {
 struct DeleteShard {
   ShardId shard{};
 };
+/// Read these headers, before the Welcome. Answered by a ProbedBatch.
+struct ProbeBatch {
+  std::uint64_t task = 0;
+  std::vector<ItemPlace> places;
+};
 /// The last message: leave, with this exit code.
 struct Leave {
   std::int32_t code = 0;  ///< ExitCode
 };
 
-using ToWorker = std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave>;
+using ToWorker = std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave, ProbeBatch>;
 
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
@@ -198,7 +212,7 @@ void fields(Archive& archive, Welcome& message) {
 }
 template <class Archive>
 void fields(Archive& archive, AssignedItem& item) {
-  archive(item.item, item.attempt, item.file, item.file_bytes, item.header, item.output_extent, item.blocks);
+  archive(item.item, item.attempt, item.place, item.header, item.output_extent, item.blocks);
 }
 template <class Archive>
 void fields(Archive& archive, AssignUnit& message) {
@@ -215,6 +229,14 @@ void fields(Archive& archive, SealAnswer& message) {
 template <class Archive>
 void fields(Archive& archive, DeleteShard& message) {
   archive(message.shard);
+}
+template <class Archive>
+void fields(Archive& archive, ProbeBatch& message) {
+  archive(message.task, message.places);
+}
+template <class Archive>
+void fields(Archive& archive, ProbedBatch& message) {
+  archive(message.task, message.headers);
 }
 template <class Archive>
 void fields(Archive& archive, Leave& message) {

@@ -13,6 +13,7 @@
 #include "model/facts.hpp"
 #include "model/session.hpp"
 #include "pipeline/arena.hpp"
+#include "source/item_place.hpp"
 
 namespace pantile {
 
@@ -42,8 +43,7 @@ struct RunBlock {
   std::uint64_t ticket = 0;
   BlockKey key;
   std::uint32_t attempt = 1;
-  std::string file;
-  std::uint64_t file_bytes = 0;
+  ItemPlace place;            ///< of the item
   HeaderFacts header;         ///< of the item, by the catalog
   Rect rect;                  ///< of the block, output pixels of the item
   Extent tile;                ///< core input pixels
@@ -143,8 +143,8 @@ void fields(Archive& archive, StartLanes& message) {
 }
 template <class Archive>
 void fields(Archive& archive, RunBlock& message) {
-  archive(message.ticket, message.key, message.attempt, message.file, message.file_bytes, message.header, message.rect,
-          message.tile, message.slot, message.last_of_item);
+  archive(message.ticket, message.key, message.attempt, message.place, message.header, message.rect, message.tile,
+          message.slot, message.last_of_item);
 }
 template <class Archive>
 void fields(Archive& archive, CancelItem& message) {

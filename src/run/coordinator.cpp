@@ -163,6 +163,7 @@ class Coordinator {
     handle(SealReady{from, sealed.shard});
   }
 
+  void on(RankId /*from*/, ProbedBatch& /*late*/) {}  // Others were faster, and the catalog stands.
   void on(RankId from, Beat& beat) { ranks_[from].beat = beat; }
   void on(RankId from, StopRequest& /*request*/) { drain(fmt::format("a signal asks rank {} to stop", index(from))); }
 
@@ -204,8 +205,7 @@ class Coordinator {
       const CatalogItem facts = job_.catalog.item(item.item);
       unit.items.push_back({.item = item.item,
                             .attempt = item.attempt,
-                            .file = job_.catalog.file(item.item).string(),
-                            .file_bytes = facts.bytes,
+                            .place = job_.catalog.place(item.item),
                             .header = {facts.extent, facts.orientation, facts.channels, facts.bits},
                             .output_extent = job_.output_extent(item.item),
                             .blocks = std::move(item.blocks)});

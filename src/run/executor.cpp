@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "base/byte_size.hpp"
-#include "base/file.hpp"
 #include "codec/decode.hpp"
 #include "config/config.hpp"
 #include "device/cpu.hpp"
@@ -22,6 +21,7 @@
 #include "pipeline/lanes.hpp"
 #include "run/stage_setup.hpp"
 #include "run/tile_timing.hpp"
+#include "source/item_reader.hpp"
 #include "store/digest.hpp"
 
 namespace pantile {
@@ -35,6 +35,18 @@ struct Device {
   std::optional<Session> session;
   std::optional<ModelStage> stage;
 };
+
+HeaderFacts facts_of(const Image& image) {
+  return {image.extent(), 1, image.channels(), image.depth() == Depth::u8 ? 8 : 16};
+}
+
+Failure changed(const HeaderFacts& now, const HeaderFacts& before) {
+  return {Fault::changed,
+          fmt::format("the image is {} (orientation {}, {} channels of {} bits) and was {} ({}, {} of {}) when "
+                      "the catalog was made",
+                      to_string(now.extent), now.orientation, now.channels, now.bits, to_string(before.extent),
+                      before.orientation, before.channels, before.bits)};
+}
 
 class Executor {
  public:
@@ -177,11 +189,14 @@ class Executor {
 
   Decoded decode_item(const RunBlock& run) {
     try {
-      const Bytes encoded = read_file(run.file, DecodeLimits{}.max_file_bytes);
-      if (encoded.size() != run.file_bytes) {
-        return Failure{Fault::changed, fmt::format("the file has {} bytes now and had {} when the catalog was made",
-                                                   encoded.size(), run.file_bytes)};
+      if (run.place.kind == RootKind::stack) {
+        return read_row(run);
       }
+      Result<Bytes> read = items_.read(run.place, DecodeLimits{}.max_file_bytes);
+      if (!read) {
+        return read.failure();
+      }
+      const Bytes encoded = std::move(read).value();
       const Result<ImageHeader> header = probe(encoded, encoded.size());
       if (!header) {
         return header.failure();
@@ -190,13 +205,8 @@ class Executor {
       if (std::optional<Failure> refused = refusal(header.value(), encoded.size(), DecodeLimits{})) {
         return *std::move(refused);
       }
-      if (const HeaderFacts facts = facts_of(header.value()); facts != run.header) {
-        return Failure{
-            Fault::changed,
-            fmt::format("the image is {} (orientation {}, {} channels of {} bits) and was {} ({}, {} of {}) when "
-                        "the catalog was made",
-                        to_string(facts.extent), facts.orientation, facts.channels, facts.bits,
-                        to_string(run.header.extent), run.header.orientation, run.header.channels, run.header.bits)};
+      if (const HeaderFacts facts = pantile::facts_of(header.value()); facts != run.header) {
+        return changed(facts, run.header);
       }
       Charge charge = charge_pixels(decoded_bytes(header.value()));
       Result<Image> image = pantile::decode(encoded, DecodeLimits{});
@@ -216,6 +226,20 @@ class Executor {
                                  "model",
                                  to_string(run.header.extent))};
     }
+  }
+
+  /// A row of a stack is pixels already.
+  Decoded read_row(const RunBlock& run) {
+    Charge charge = charge_pixels(run.place.bytes);
+    Result<Image> image = items_.row(run.place);
+    if (!image) {
+      return image.failure();
+    }
+    if (const HeaderFacts facts = facts_of(image.value()); facts != run.header) {
+      return changed(facts, run.header);
+    }
+    const std::uint64_t sum = xxh3_64(image.value().bytes());
+    return std::make_shared<const DecodedItem>(DecodedItem{std::move(image).value(), sum, std::move(charge)});
   }
 
   /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the
@@ -278,6 +302,7 @@ class Executor {
 
   Link& link_;
   const Arena& arena_;
+  ItemReader items_;  ///< of the decoder's thread
   std::optional<Device> device_;
   ImageConfig::Alpha alpha_ = ImageConfig::Alpha::drop;
   BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena

@@ -16,22 +16,10 @@
 #include "model/analysis.hpp"
 #include "report/live.hpp"
 #include "run/stage_setup.hpp"
-#include "source/folder.hpp"
 #include "store/catalog_file.hpp"
 
 namespace pantile {
 namespace {
-
-std::vector<InputSpec> input_specs(const RunConfig& config) {
-  std::vector<InputSpec> inputs;
-  inputs.reserve(config.input.size());
-  for (const InputConfig& input : config.input) {
-    inputs.push_back({input.path.resolved, input.include, input.exclude});
-  }
-  return inputs;
-}
-
-Catalog catalog_of(const RunConfig& config) { return build_catalog(input_specs(config), usable_cores()); }
 
 std::vector<OutputInfo> output_infos(const RunConfig& config) {
   std::vector<OutputInfo> outputs;
@@ -46,7 +34,8 @@ RunStart run_start(const Job& job) {
           .items = job.catalog.size(),
           .outputs = output_infos(job.config),
           .plan = effective_text(job.config),
-          .identity_hash = identity_hash(job.folder.layout())};
+          .identity_hash = identity_hash(job.folder.layout()),
+          .catalog_digest = job.catalog.digest()};
 }
 
 /// The model, as far as a job needs to know it. Throws UsageError if it is not there, or cannot be a stage of this job.
@@ -130,6 +119,32 @@ void release_all(Job& job) {
   log::info("{} item{} out of quarantine, to be tried again", items.size(), items.size() == 1 ? " is" : "s are");
 }
 
+/// Lets those of `items` out of quarantine that are in it.
+void release(const std::vector<ItemId>& items, const JournalState& state,
+             const std::function<void(const Release&)>& record) {
+  for (const ItemId item : items) {
+    if (state.quarantined(item)) {
+      record(Release{item});
+    }
+  }
+}
+
+/// The journal says which catalog holds. After a crash that may be the one that was about to take the other's place.
+void take_current_catalog(const RunLayout& layout, const Journal& journal, Prospect& job) {
+  const Hash128& wanted = job.state.catalog_digest();
+  if (index(job.state.epoch()) > 0 && job.catalog.digest() != wanted) {
+    Catalog current = read_run_catalog(layout, wanted).catalog;
+    // A journal that lost its tail may know an older one only. All are of this run, and none takes back an id.
+    if (current.digest() != wanted && !journal.lost_tail()) {
+      throw Error{layout.catalog().string() +
+                  " is not the catalog that the journal names (ids would mean other files). Restore it, or start over "
+                  "with --fresh."};
+    }
+    job.catalog = std::move(current);
+  }
+  adopt_next_catalog(layout, job.catalog.digest());
+}
+
 /// Sorts the items into settled, hopeless and to do.
 void find_work(Prospect& job) {
   job.work.reserve(job.state.pending_items());
@@ -162,16 +177,21 @@ bool is_begun(const RunLayout& layout) {
          (std::filesystem::exists(layout.identity()) || std::filesystem::exists(layout.journal()));
 }
 
+StoredCatalog first_catalog(Catalog catalog) {
+  const Hash128 digest = catalog.digest();
+  return {std::move(catalog), digest};
+}
+
 /// All of a job that does not depend on what is done already.
-Prospect prospect_of(const RunConfig& config, ExaminedModel model, Catalog catalog) {
+Prospect prospect_of(const RunConfig& config, ExaminedModel model, StoredCatalog catalog) {
   Prospect job;
   job.config = config;
   job.facts = std::move(model.facts);
   job.border = model.border;
   job.model_digest = model.digest;
-  job.catalog = std::move(catalog);
+  job.catalog = std::move(catalog.catalog);
   job.identity = identity_text(resolved(config, job.border), {.model_digests = {to_string(job.model_digest)},
-                                                              .catalog_digest = to_string(job.catalog.digest()),
+                                                              .catalog_digest = to_string(catalog.first_digest),
                                                               .further = {}});
   return job;
 }
@@ -210,8 +230,8 @@ std::vector<ExtentClass> Prospect::extent_classes(std::size_t limit) const {
 std::vector<std::string> Prospect::input_roots() const {
   std::vector<std::string> texts;
   texts.reserve(catalog.roots().size());
-  for (const std::filesystem::path& root : catalog.roots()) {
-    texts.push_back(root.string());
+  for (const CatalogRoot& root : catalog.roots()) {
+    texts.push_back(root.path.string());
   }
   return texts;
 }
@@ -235,18 +255,26 @@ Prospect survey_job(const RunConfig& config, const Start& start) {
   ExaminedModel model = examine_model(config);
   const RunLayout layout{config.output.dir.resolved};
   const bool resumes = !start.fresh && is_begun(layout);
-  Prospect job = prospect_of(config, std::move(model), resumes ? read_catalog(layout.catalog()) : catalog_of(config));
+  JournalState state;
+  if (resumes) {
+    state = read_journal(layout.journal());
+  }
+  Prospect job = prospect_of(config, std::move(model),
+                             resumes ? read_run_catalog(layout, state.catalog_digest())
+                                     : first_catalog(new_catalog(config, probe_on_this_machine)));
+  job.state = std::move(state);
+  Renewal renewal;
   if (resumes) {
     check_identity(layout, job.identity);
-    static_cast<void>(pantile::input_roots(input_specs(config)));  // They must be there.
-    job.state = read_journal(layout.journal());
+    renewal = renew(job.catalog, config, job.state, start.rescan, probe_on_this_machine);
   }
-  if (job.state.outputs().empty()) {
-    job.state.apply(
-        Epoch{1},
-        RunStart{
-            .time = {}, .items = job.catalog.size(), .outputs = output_infos(config), .plan = {}, .identity_hash = {}});
-  }
+  job.state.apply(Epoch{index(job.state.epoch()) + 1}, RunStart{.time = {},
+                                                                .items = job.catalog.size(),
+                                                                .outputs = output_infos(config),
+                                                                .plan = {},
+                                                                .identity_hash = {},
+                                                                .catalog_digest = {}});
+  release(renewal.mended, job.state, [&](const Release& record) { job.state.apply(job.state.epoch(), record); });
   for (const ItemId item : start.retry_failed ? quarantined_items(job.state) : std::vector<ItemId>{}) {
     job.state.apply(job.state.epoch(), Release{item});
   }
@@ -254,33 +282,43 @@ Prospect survey_job(const RunConfig& config, const Start& start) {
   return job;
 }
 
-Job prepare_job(const RunConfig& config, const Start& start) {
+Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders& probe) {
   // Model and inputs are looked at before the folder is made: a mistyped path must not leave an empty run behind.
   ExaminedModel model = examine_model(config);
   const RunLayout layout{config.output.dir.resolved};
   std::optional<Catalog> listed;
   if (start.fresh || !is_begun(layout)) {
-    listed = catalog_of(config);
+    listed = new_catalog(config, probe);
   }
   RunFolder folder = start.fresh ? RunFolder::open_fresh(layout.root) : RunFolder::open(layout.root);
   const bool stored = is_begun(layout);
-  Prospect prospect = prospect_of(config, std::move(model),
-                                  stored   ? read_catalog(layout.catalog())
-                                  : listed ? std::move(*listed)
-                                           : catalog_of(config));
+  StoredCatalog catalog = stored ? read_stored_catalog(layout.catalog())
+                                 : first_catalog(listed ? std::move(*listed) : new_catalog(config, probe));
+  const Hash128 first_digest = catalog.first_digest;
+  Prospect prospect = prospect_of(config, std::move(model), std::move(catalog));
   if (!stored) {
     write_catalog(layout.catalog(), prospect.catalog);
   }
   std::string run_id = folder.claim_identity(prospect.identity);
-  if (stored) {
-    // Where the inputs lie now: the project may have moved. The identity has shown that they are the same ones.
-    prospect.catalog.set_roots(pantile::input_roots(input_specs(config)));
-  }
   Journal journal = Journal::open(layout.journal(), prospect.state);
+  Renewal renewal;
+  if (stored) {
+    take_current_catalog(layout, journal, prospect);
+    // Where the inputs lie now: the project may have moved. The identity has shown that they are the same ones.
+    renewal = renew(prospect.catalog, config, prospect.state, start.rescan, probe);
+    if (renewal.any()) {
+      write_catalog(layout.next_catalog(), prospect.catalog, first_digest);
+    }
+  }
   Job job{std::move(prospect), std::move(folder), std::move(run_id), std::move(journal)};
   job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
   job.journal.append(run_start(job), job.state);
+  if (renewal.any()) {
+    job.journal.commit();  // From here on the new catalog holds.
+    adopt_next_catalog(layout, job.state.catalog_digest());
+  }
   job.folder.set_epoch(job.journal.epoch());
+  release(renewal.mended, job.state, [&](const Release& record) { job.journal.append(record, job.state); });
   if (start.retry_failed) {
     release_all(job);
   }

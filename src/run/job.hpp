@@ -11,6 +11,7 @@
 #include "model/facts.hpp"
 #include "pipeline/model_stage.hpp"
 #include "plan/work.hpp"
+#include "run/job_inputs.hpp"
 #include "source/catalog.hpp"
 #include "store/journal.hpp"
 #include "store/journal_state.hpp"
@@ -20,8 +21,9 @@ namespace pantile {
 
 /// How to begin in a run folder that is there.
 struct Start {
-  bool fresh = false;         ///< put it aside and start over; else go on with it
-  bool retry_failed = false;  ///< what is in quarantine is tried again
+  bool fresh = false;          ///< put it aside and start over; else go on with it
+  bool retry_failed = false;   ///< what is in quarantine is tried again
+  Rescan rescan = Rescan::no;  ///< look for new files in the inputs
 };
 
 /// How many extents the tile planner is shown.
@@ -52,7 +54,7 @@ struct Prospect {
   /// The extents with most pixels among the items still to do, at most `limit` (≥ 1); the largest is always one of
   /// them.
   [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;
-  /// The folders that the inputs lie in.
+  /// The folders and archives that the items lie in.
   [[nodiscard]] std::vector<std::string> input_roots() const;
   /// Names what will be done and how it is dealt out: of identity, work and policy. Equal in `plan` and in `run`.
   [[nodiscard]] Hash128 plan_id() const;
@@ -72,6 +74,7 @@ struct Job : Prospect {
 /// Reads model and inputs, takes the folder, resumes or starts. An item whose header cannot be read is in quarantine
 /// when this returns. Throws UsageError for what a person must mend (nothing was started then), Error for a broken
 /// machine.
-[[nodiscard]] Job prepare_job(const RunConfig& config, const Start& start);
+[[nodiscard]] Job prepare_job(const RunConfig& config, const Start& start,
+                              const ProbeHeaders& probe = probe_on_this_machine);
 
 }  // namespace pantile

@@ -127,6 +127,7 @@ class Worker {
                        .outside_bytes = budget_.arena + budget_.shard_buffers});
   }
 
+  void on(ProbeBatch& batch) { say(probe_batch(batch, share_)); }
   void on(AssignUnit& unit) {
     if (unit.seal_after_ms > 0 && shards_) {
       shards_->tell(SealAfter{std::chrono::milliseconds{unit.seal_after_ms}});
@@ -299,8 +300,7 @@ class Worker {
     tell_executor(RunBlock{.ticket = ticket,
                            .key = row.key,
                            .attempt = item.assigned.attempt,
-                           .file = item.assigned.file,
-                           .file_bytes = item.assigned.file_bytes,
+                           .place = item.assigned.place,
                            .header = item.assigned.header,
                            .rect = row.rect,
                            .tile = tile_,

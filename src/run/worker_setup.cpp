@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
+#include "device/cpu.hpp"
 #include "report/live.hpp"
 #include "run/version.hpp"
+#include "source/probing.hpp"
 
 namespace pantile {
 
@@ -28,10 +31,15 @@ ShardThread::Settings shard_settings(const Welcome& welcome, const RunConfig& co
           .seal_after = config.output.seal_after.value_or(std::chrono::minutes{1})};
 }
 
+ProbedBatch probe_batch(const ProbeBatch& batch, const NodeShare& share) {
+  const int threads = probe_threads(std::max(1, usable_cores() / std::max(1, share.workers)));
+  return {batch.task, probe_places(batch.places, threads)};
+}
+
 void expect_inputs(const std::vector<std::string>& roots) {
   for (const std::string& root : roots) {
     std::error_code error;
-    if (!std::filesystem::is_directory(root, error)) {
+    if (!std::filesystem::exists(root, error)) {
       throw Error{
           fmt::format("the input {} cannot be reached from {} (none of its images can be read here). Is its disk "
                       "mounted?",

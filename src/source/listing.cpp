@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -26,14 +26,14 @@ class Walk {
  public:
   Walk(const std::filesystem::path& root, const Wishes& wishes) : root_{root}, wishes_{wishes} {}
 
-  std::vector<std::string> run() {
+  NameList run() {
     folders_.emplace_back();
     walk_folders();
     while (!links_.empty()) {
       folders_.push_back(std::move(links_.extract(links_.begin()).value()));
       walk_folders();
     }
-    std::sort(files_.begin(), files_.end());
+    files_.sort();
     return std::move(files_);
   }
 
@@ -98,13 +98,13 @@ class Walk {
         folders_.push_back(std::move(relative));
       }
     } else if (type == DT_REG && wishes_.wants_file(relative)) {
-      files_.push_back(std::move(relative));
+      files_.add(relative);
     }
   }
 
   std::filesystem::path root_;
   const Wishes& wishes_;
-  std::vector<std::string> files_;
+  NameList files_;
   std::vector<std::string> folders_;  ///< still to walk
   std::set<std::string> links_;       ///< to folders, still to walk
   std::set<std::pair<dev_t, ino_t>> seen_;
@@ -112,8 +112,6 @@ class Walk {
 
 }  // namespace
 
-std::vector<std::string> list_files(const std::filesystem::path& root, const Wishes& wishes) {
-  return Walk{root, wishes}.run();
-}
+NameList list_files(const std::filesystem::path& root, const Wishes& wishes) { return Walk{root, wishes}.run(); }
 
 }  // namespace pantile::detail

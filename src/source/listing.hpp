@@ -1,11 +1,12 @@
 #pragma once
-// Behind folder.hpp: what files there are, before anyone looks into them.
+// Behind inputs.hpp: what files there are, before anyone looks into them.
 
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "source/name_list.hpp"
 
 namespace pantile::detail {
 
@@ -16,7 +17,7 @@ struct Wishes {
 };
 
 /// Paths of the regular files below `root`, relative to it, sorted by their bytes. Hidden names are left out. Links are
-/// followed as folder.hpp says. Throws Error if a folder cannot be read.
-[[nodiscard]] std::vector<std::string> list_files(const std::filesystem::path& root, const Wishes& wishes);
+/// followed as inputs.hpp says. Throws Error if a folder cannot be read.
+[[nodiscard]] NameList list_files(const std::filesystem::path& root, const Wishes& wishes);
 
 }  // namespace pantile::detail

@@ -48,6 +48,8 @@ struct RunLayout {
   std::filesystem::path root;
   [[nodiscard]] std::filesystem::path identity() const { return root / "run.yaml"; }
   [[nodiscard]] std::filesystem::path catalog() const { return root / "catalog.h5"; }
+  /// Written, but not yet named by the journal, or not yet renamed (catalog_file.hpp).
+  [[nodiscard]] std::filesystem::path next_catalog() const { return root / "catalog.h5.next"; }
   [[nodiscard]] std::filesystem::path journal() const { return root / "journal"; }
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
   [[nodiscard]] std::filesystem::path shards() const { return root / "shards"; }

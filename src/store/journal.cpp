@@ -43,6 +43,7 @@ void put(Writer& writer, const RunStart& start) {
   }
   writer.put(start.plan);
   put(writer, start.identity_hash);
+  put(writer, start.catalog_digest);
 }
 void put(Writer& writer, const ShardCommit& commit) {
   writer.put(commit.shard).put(commit.bytes);
@@ -86,6 +87,7 @@ RunStart get(Reader& reader, std::type_identity<RunStart>) {
   }
   start.plan = reader.text();
   start.identity_hash = get_hash(reader);
+  start.catalog_digest = get_hash(reader);
   return start;
 }
 ShardCommit get(Reader& reader, std::type_identity<ShardCommit>) {

@@ -31,8 +31,9 @@ struct RunStart {
   std::string time{};       ///< for people: "2026-01-31T12:00:00Z"
   std::uint64_t items = 0;  ///< in the catalog
   std::vector<OutputInfo> outputs{};
-  std::string plan{};       ///< the execution plan, text
-  Hash128 identity_hash{};  ///< of run.yaml
+  std::string plan{};        ///< the execution plan, text
+  Hash128 identity_hash{};   ///< of run.yaml
+  Hash128 catalog_digest{};  ///< of the catalog that holds from here on
 };
 /// The commit point of all rows of a shard. The file is already on disk under this name, with this size and hash.
 struct ShardCommit {

@@ -47,6 +47,7 @@ void JournalState::on(const RunStart& start) {
   outputs_ = start.outputs;
   plan_ = start.plan;
   identity_hash_ = start.identity_hash;
+  catalog_digest_ = start.catalog_digest;
   done_.resize(outputs_.size());
   for (auto& items : done_) {
     items.resize(items_);

@@ -74,6 +74,8 @@ class JournalState {
   [[nodiscard]] const std::optional<RunEnd>& end() const noexcept { return end_; }
   /// Of run.yaml, as the last start found it.
   [[nodiscard]] const Hash128& identity_hash() const noexcept { return identity_hash_; }
+  /// Of the catalog, as the last start left it.
+  [[nodiscard]] const Hash128& catalog_digest() const noexcept { return catalog_digest_; }
 
  private:
   struct Blocks {
@@ -109,6 +111,7 @@ class JournalState {
   Hash128 content_sum_;
   std::optional<RunEnd> end_;
   Hash128 identity_hash_;
+  Hash128 catalog_digest_;
 };
 
 /// The state of a journal on disk, read only.

@@ -152,8 +152,8 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 /// Is it the name of a file that replace_file() was writing when its process died?
 bool is_temporary(const std::string& name) {
-  for (const char* ours :
-       {"run.yaml", "catalog.h5", "index.h5", "live.json", "quarantine.csv", "report.html", "trace.json"}) {
+  for (const char* ours : {"run.yaml", "catalog.h5", "catalog.h5.next", "index.h5", "live.json", "quarantine.csv",
+                           "report.html", "trace.json"}) {
     if (name.starts_with(std::string{ours} + ".tmp-")) {
       return true;
     }

@@ -32,8 +32,8 @@ class Check {
       : layout_{layout}, progress_{progress} {}
 
   VerifyReport run() {
-    step("catalog.h5", [&] { catalog_ = read_catalog(layout_.catalog()); });
     step("journal", [&] { read_journal_file(); });
+    step("catalog.h5", [&] { check_catalog(); });
     IndexTable table{state_.items(), state_.outputs().size()};
     for (std::size_t at = 0; at < state_.shards().size(); ++at) {
       check_shard(static_cast<std::uint32_t>(at), table);
@@ -83,11 +83,23 @@ class Check {
                       "resume cuts them off and does again what they said)",
                       replay.file_bytes - replay.valid_bytes, replay.records));
     }
-    if (state_.items() != catalog_.size()) {
-      problem(fmt::format("catalog.h5 has {} items, the journal {}", catalog_.size(), state_.items()));
-    }
     for (const CommittedShard& shard : state_.shards()) {
       bytes_total_ += shard.bytes;
+    }
+  }
+
+  /// The journal names the catalog that holds, run.yaml the one that the run began with.
+  void check_catalog() {
+    StoredCatalog stored = read_run_catalog(layout_, state_.catalog_digest());
+    catalog_ = std::move(stored.catalog);
+    if (state_.items() != catalog_.size()) {
+      problem(fmt::format("catalog.h5 has {} items, the journal {}", catalog_.size(), state_.items()));
+    } else if (catalog_.digest() != state_.catalog_digest()) {
+      problem("catalog.h5: it is not the one that the run was last started with");
+    }
+    const std::string first = to_string(stored.first_digest);
+    if (std::filesystem::exists(layout_.identity()) && read_identity(layout_).text.find(first) == std::string::npos) {
+      problem("catalog.h5: it does not go back to the catalog that run.yaml names");
     }
   }
 

@@ -55,11 +55,17 @@ TEST(Backoff, IsAtItsLongestAfterAboutTenMillisecondsAndNeverLonger) {
 }
 
 TEST(Messages, ComeBackAsTheyWereSent) {
-  const AssignUnit unit{{{ItemId{3}, 2, "a/b.png", 99, {10, 20}, {20, 40}, {{OutputId{0}, BlockId{1}, 4}}}}, 1500};
+  const AssignUnit unit{{{ItemId{3},
+                          2,
+                          {RootKind::zip, "a.cbz", 99, "b.png", 7, 1234},
+                          {10, 20},
+                          {20, 40},
+                          {{OutputId{0}, BlockId{1}, 4}}}},
+                        1500};
   const auto back = decode_message<ToWorker>(encode_message(ToWorker{unit}));
   const auto& assigned = std::get<AssignUnit>(back);
   ASSERT_EQ(assigned.items.size(), 1U);
-  EXPECT_EQ(assigned.items[0].file, "a/b.png");
+  EXPECT_EQ(assigned.items[0].place, unit.items[0].place);
   EXPECT_EQ(assigned.items[0].output_extent, (Extent{20, 40}));
   EXPECT_EQ(assigned.items[0].blocks, unit.items[0].blocks);
   EXPECT_EQ(assigned.seal_after_ms, 1500);

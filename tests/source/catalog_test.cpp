@@ -21,8 +21,8 @@ CatalogItem page(std::string path) {
 
 Catalog of(const std::vector<CatalogItem>& items) {
   Catalog catalog;
-  catalog.add_root("/data/pages");
-  catalog.add_root("more");
+  catalog.add_root({.path = "/data/pages"});
+  catalog.add_root({.path = "more"});
   for (const CatalogItem& item : items) {
     catalog.append(item);
   }
@@ -40,8 +40,8 @@ TEST(Catalog, GivesBackWhatWasAppended) {
     EXPECT_EQ(catalog.extent(ItemId{at}), items[at].extent);
     EXPECT_EQ(catalog.fault(ItemId{at}), items[at].fault);
   }
-  EXPECT_EQ(catalog.file(ItemId{0}), "/data/pages/a/seite-ä.png");
-  EXPECT_EQ(catalog.file(ItemId{1}), "more/b/broken.jpg");
+  EXPECT_EQ(catalog.place(ItemId{0}).container, "/data/pages/a/seite-ä.png");
+  EXPECT_EQ(catalog.place(ItemId{1}).container, "more/b/broken.jpg");
 }
 
 TEST(Catalog, DigestIsOfWhatResultsDependOn) {

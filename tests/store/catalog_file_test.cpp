@@ -12,10 +12,12 @@ using testing::TempFolder;
 
 Catalog odd_catalog() {
   Catalog catalog = testing::test_catalog(20);
-  const std::uint16_t second = catalog.add_root("/data/über");
+  const std::uint16_t second = catalog.add_root(
+      {.kind = RootKind::zip, .path = "/data/über.cbz", .dataset = "/a/b", .bytes = std::uint64_t{1} << 41U});
   CatalogItem bad;
   bad.path = "böse/kaputt.jpg";
   bad.root = second;
+  bad.at = 77;
   bad.bytes = std::uint64_t{1} << 40U;
   bad.mtime_ns = -5;
   bad.fault = Fault::truncated;
@@ -62,8 +64,8 @@ TEST(CatalogFile, OfNoItemsReadsBack) {
 TEST(CatalogFile, NoticesAChangedColumn) {
   const TempFolder folder;
   const auto path = folder.path() / "catalog.h5";
-  for (const char* name :
-       {"path_bytes", "path_offset", "height", "bytes", "mtime_ns", "fault_detail", "roots", "root"}) {
+  for (const char* name : {"path_bytes", "path_offset", "height", "bytes", "mtime_ns", "fault_detail", "roots", "root",
+                           "at", "root_kind", "root_bytes"}) {
     write_catalog(path, odd_catalog());
     std::uint64_t at = 0;
     {
@@ -75,7 +77,7 @@ TEST(CatalogFile, NoticesAChangedColumn) {
       static_cast<void>(read_catalog(path));
       ADD_FAILURE() << name << " was changed, and nobody noticed";
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), ::testing::HasSubstr("not the ones that were written"));
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("cannot read the catalog"));
     }
   }
 }
@@ -96,6 +98,51 @@ TEST(CatalogFile, RefusesWhatIsNoCatalog) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("format version 2"));
   }
+}
+
+/// A run folder with one catalog, and one that is about to take its place.
+struct Growing {
+  Growing() {
+    std::filesystem::create_directories(layout.root);
+    write_catalog(layout.catalog(), old_one);
+    write_catalog(layout.next_catalog(), new_one, old_one.digest());
+  }
+  TempFolder folder;
+  RunLayout layout{folder.path() / "run"};
+  Catalog old_one = testing::test_catalog(3);
+  Catalog new_one = testing::test_catalog(5);
+};
+
+// A crash before or after the journal's record: the one that it names holds.
+TEST(CatalogFile, TheJournalDecidesBetweenTheOldCatalogAndTheNext) {
+  const Growing run;
+  EXPECT_EQ(read_run_catalog(run.layout, run.old_one.digest()).catalog.size(), 3U);
+  const StoredCatalog grown = read_run_catalog(run.layout, run.new_one.digest());
+  EXPECT_EQ(grown.catalog.size(), 5U);
+  EXPECT_EQ(grown.first_digest, run.old_one.digest()) << "the identity's";
+}
+
+TEST(CatalogFile, TheNextTakesTheOldOnesPlaceOnlyIfItHolds) {
+  const Growing kept;
+  adopt_next_catalog(kept.layout, kept.old_one.digest());
+  EXPECT_FALSE(std::filesystem::exists(kept.layout.next_catalog()));
+  EXPECT_EQ(read_catalog(kept.layout.catalog()).size(), 3U);
+  const Growing taken;
+  adopt_next_catalog(taken.layout, taken.new_one.digest());
+  EXPECT_FALSE(std::filesystem::exists(taken.layout.next_catalog()));
+  EXPECT_EQ(read_stored_catalog(taken.layout.catalog()).first_digest, taken.old_one.digest());
+  adopt_next_catalog(taken.layout, taken.old_one.digest());
+  EXPECT_EQ(read_catalog(taken.layout.catalog()).size(), 5U) << "there is no next: nothing happens";
+}
+
+// More items than are written at a time.
+TEST(CatalogFile, ReadsBackManyItems) {
+  const TempFolder folder;
+  const Catalog many = testing::test_catalog(150'000);
+  write_catalog(folder.path() / "catalog.h5", many);
+  const Catalog read = read_catalog(folder.path() / "catalog.h5");
+  EXPECT_EQ(read.digest(), many.digest());
+  EXPECT_EQ(read.item(ItemId{149'999}), many.item(ItemId{149'999}));
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ inline SealedShard write_shard(const RunLayout& layout, const ShardName& name,
 
 inline Catalog test_catalog(std::size_t items) {
   Catalog catalog;
-  catalog.add_root("in");
+  catalog.add_root({.path = "in"});
   for (std::size_t i = 0; i < items; ++i) {
     CatalogItem item;
     item.path = "chapter " + std::to_string(i / 4) + "/page-" + std::to_string(i) + ".png";
@@ -132,6 +132,9 @@ inline Catalog test_catalog(std::size_t items) {
   }
   return catalog;
 }
+
+/// What run.yaml says of a catalog.
+inline std::string catalog_line(const Catalog& catalog) { return "catalog: " + to_string(catalog.digest()) + "\n"; }
 
 inline void flip_byte(const std::filesystem::path& path, std::uint64_t at) {
   std::fstream file{path, std::ios::in | std::ios::out | std::ios::binary};
@@ -154,14 +157,15 @@ class SmallRun {
   explicit SmallRun(const std::filesystem::path& root, bool ended = true)
       : layout{root}, items{{{40, 30}}, {{1, 1}, 1}, {{300, 517}}, {{256, 256}, 4}, {{7, 2048}, 1}, {{2100, 2300}, 1}} {
     RunFolder folder = RunFolder::open(root);
-    static_cast<void>(folder.claim_identity("model: up.onnx\n"));
+    static_cast<void>(folder.claim_identity("model: up.onnx\n" + catalog_line(test_catalog(7))));
     write_catalog(layout.catalog(), test_catalog(7));
     Journal journal = Journal::open(layout.journal(), state);
     journal.append(RunStart{.time = "2026-01-31T12:00:00Z",
                             .items = 7,
                             .outputs = {{"page", DType::u8}},
                             .plan = "p",
-                            .identity_hash = identity_hash(layout)},
+                            .identity_hash = identity_hash(layout),
+                            .catalog_digest = test_catalog(7).digest()},
                    state);
     std::vector<std::vector<TestBlock>> blocks;
     for (std::uint64_t i = 0; i < items.size(); ++i) {

@@ -28,17 +28,19 @@ testing::TestItem item_facts(std::uint64_t item) {
 /// A whole small run, resumed wherever the last one stopped. Tells `acknowledge` each item once its commit is durable.
 void run_or_resume(const std::filesystem::path& root, const std::function<void(std::uint64_t)>& acknowledge) {
   RunFolder folder = RunFolder::open(root, std::chrono::seconds{5});
-  static_cast<void>(folder.claim_identity("test: kill\n"));
+  static_cast<void>(folder.claim_identity("test: kill\n" + testing::catalog_line(testing::test_catalog(item_count))));
   const RunLayout& layout = folder.layout();
   if (!std::filesystem::exists(layout.catalog())) {
     write_catalog(layout.catalog(), testing::test_catalog(item_count));
   }
   JournalState state;
   Journal journal = Journal::open(layout.journal(), state);
-  journal.append(
-      RunStart{
-          .time = "t", .items = item_count, .outputs = {{"page", DType::u8}}, .identity_hash = identity_hash(layout)},
-      state);
+  journal.append(RunStart{.time = "t",
+                          .items = item_count,
+                          .outputs = {{"page", DType::u8}},
+                          .identity_hash = identity_hash(layout),
+                          .catalog_digest = testing::test_catalog(item_count).digest()},
+                 state);
   journal.commit();
   folder.set_epoch(journal.epoch());
   folder.remove_orphans(state);

@@ -101,7 +101,7 @@ class Liar {
  public:
   explicit Liar(const std::filesystem::path& root) : layout{root} {
     std::filesystem::create_directories(layout.shards());
-    replace_file(layout.identity(), "run_id: 1\n", Durable::no);
+    replace_file(layout.identity(), "run_id: 1\n" + testing::catalog_line(testing::test_catalog(3)), Durable::no);
     write_catalog(layout.catalog(), testing::test_catalog(3));
   }
   VerifyReport verify_with(const std::function<void(ShardCommit&)>& change,
@@ -112,9 +112,12 @@ class Liar {
     }
     JournalState state;
     Journal journal = Journal::open(layout.journal(), state);
-    journal.append(
-        RunStart{.time = "t", .items = 3, .outputs = {{"page", DType::u8}}, .identity_hash = identity_hash(layout)},
-        state);
+    journal.append(RunStart{.time = "t",
+                            .items = 3,
+                            .outputs = {{"page", DType::u8}},
+                            .identity_hash = identity_hash(layout),
+                            .catalog_digest = testing::test_catalog(3).digest()},
+                   state);
     ShardCommit commit = to_commit(testing::write_shard(layout, testing::shard_name(0), pointers));
     change(commit);
     journal.append(commit, state);
@@ -188,6 +191,26 @@ TEST(Verify, FindsAnIndexThatDisagrees) {
   const SmallRun ended{second.path()};
   std::filesystem::remove(ended.layout.index());
   EXPECT_THAT(verify_run(ended.layout).problems, ElementsAre(HasSubstr("index.h5 is missing")));
+}
+
+TEST(Verify, FindsACatalogThatIsNotTheOneOfTheJournalOrOfTheIdentity) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  Catalog other;
+  other.add_root({.path = "in"});
+  for (std::uint64_t id = 0; id < 7; ++id) {
+    CatalogItem item = testing::test_catalog(7).item(ItemId{id});
+    item.bytes += id == 3 ? 1 : 0;
+    other.append(item);
+  }
+  write_catalog(run.layout.catalog(), other, testing::test_catalog(7).digest());
+  EXPECT_THAT(verify_run(run.layout).problems, Contains(HasSubstr("not the one that the run was last started with")));
+  write_catalog(run.layout.catalog(), testing::test_catalog(7), other.digest());
+  EXPECT_THAT(verify_run(run.layout).problems, ElementsAre(HasSubstr("does not go back to the catalog")));
+  // As a crash leaves it that comes after the journal's record of a catalog and before its renaming.
+  write_catalog(run.layout.next_catalog(), testing::test_catalog(7));
+  write_catalog(run.layout.catalog(), testing::test_catalog(6));
+  EXPECT_THAT(verify_run(run.layout).problems, IsEmpty());
 }
 
 TEST(Verify, FindsADamagedJournal) {

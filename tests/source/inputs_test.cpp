@@ -1,4 +1,4 @@
-#include "source/folder.hpp"
+#include "source/inputs.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,10 +21,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// A folder that goes when the test does.
-class FolderTest : public testing::Test {
+class InputsTest : public testing::Test {
  protected:
-  FolderTest() { fs::create_directories(root_); }
-  ~FolderTest() override { fs::remove_all(root_); }
+  InputsTest() { fs::create_directories(root_); }
+  ~InputsTest() override { fs::remove_all(root_); }
 
   void write(const std::string& path, std::string_view text) const {
     fs::create_directories((root_ / path).parent_path());
@@ -58,18 +58,18 @@ class FolderTest : public testing::Test {
     return "no UsageError";
   }
 
-  fs::path root_ = fs::path{testing::TempDir()} / ("pantile_folder_" + std::to_string(::getpid()) + "_" +
+  fs::path root_ = fs::path{testing::TempDir()} / ("pantile_inputs_" + std::to_string(::getpid()) + "_" +
                                                    testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
-TEST_F(FolderTest, ListsImagesInTheOrderOfTheirPathsBytes) {
+TEST_F(InputsTest, ListsImagesInTheOrderOfTheirPathsBytes) {
   for (const char* const path : {"b/2.png", "b/10.png", "a.png", "B.png", "b.png", "b-c/1.png", "ä.png"}) {
     draw(path);
   }
   EXPECT_THAT(paths(), ElementsAre("B.png", "a.png", "b-c/1.png", "b.png", "b/10.png", "b/2.png", "ä.png"));
 }
 
-TEST_F(FolderTest, TellsWhatTheHeadersSay) {
+TEST_F(InputsTest, TellsWhatTheHeadersSay) {
   draw("page.png", {14, 9});
   const Catalog catalog = build();
   const CatalogItem item = catalog.item(ItemId{0});
@@ -80,10 +80,10 @@ TEST_F(FolderTest, TellsWhatTheHeadersSay) {
   EXPECT_EQ(item.bytes, fs::file_size(root_ / "page.png"));
   EXPECT_GT(item.mtime_ns, 0);
   EXPECT_EQ(item.fault, Fault::none);
-  EXPECT_EQ(catalog.file(ItemId{0}), root_ / "page.png");
+  EXPECT_EQ(catalog.place(ItemId{0}).container, root_ / "page.png");
 }
 
-TEST_F(FolderTest, KeepsWhatCannotBeReadWithItsFault) {
+TEST_F(InputsTest, KeepsWhatCannotBeReadWithItsFault) {
   draw("good.png");
   write("empty.png", "");
   write("text.jpg", "hello");
@@ -95,7 +95,7 @@ TEST_F(FolderTest, KeepsWhatCannotBeReadWithItsFault) {
   EXPECT_EQ(catalog.item(ItemId{2}).detail, "the file does not begin like an image");
 }
 
-TEST_F(FolderTest, TakesKnownExtensionsInAnyCaseAndNothingHidden) {
+TEST_F(InputsTest, TakesKnownExtensionsInAnyCaseAndNothingHidden) {
   for (const char* const path :
        {"a.PNG", "b.Jpg", "c.jpeg", "d.txt", "png", ".hidden.png", ".folder/e.png", "f.png.part"}) {
     draw(path);
@@ -103,7 +103,7 @@ TEST_F(FolderTest, TakesKnownExtensionsInAnyCaseAndNothingHidden) {
   EXPECT_THAT(paths(), ElementsAre("a.PNG", "b.Jpg", "c.jpeg"));
 }
 
-TEST_F(FolderTest, ChoosesByGlobs) {
+TEST_F(InputsTest, ChoosesByGlobs) {
   for (const char* const path : {"a.png", "raw/b.png", "raw/old/c.png", "raw/d.jpg", "e.tif"}) {
     draw(path);
   }
@@ -113,7 +113,7 @@ TEST_F(FolderTest, ChoosesByGlobs) {
   EXPECT_THAT(paths({.include = {"**/*.{png,jpg}"}, .exclude = {"raw/**"}}), ElementsAre("a.png"));
 }
 
-TEST_F(FolderTest, FollowsLinksAndSurvivesLoops) {
+TEST_F(InputsTest, FollowsLinksAndSurvivesLoops) {
   draw("z/1.png");
   fs::create_directory_symlink("..", root_ / "z/up");
   fs::create_directory_symlink("z", root_ / "a");
@@ -121,7 +121,7 @@ TEST_F(FolderTest, FollowsLinksAndSurvivesLoops) {
   EXPECT_THAT(paths(), ElementsAre("link.png", "z/1.png")) << "a folder keeps its own path";
 }
 
-TEST_F(FolderTest, ALinkToNowhereIsAnUnreadableItemAndNotForgotten) {
+TEST_F(InputsTest, ALinkToNowhereIsAnUnreadableItemAndNotForgotten) {
   draw("a.png");
   fs::create_symlink("nowhere", root_ / "b.png");
   const Catalog catalog = build();
@@ -130,7 +130,7 @@ TEST_F(FolderTest, ALinkToNowhereIsAnUnreadableItemAndNotForgotten) {
   EXPECT_EQ(catalog.item(ItemId{1}).detail, "cannot open it: No such file or directory");
 }
 
-TEST_F(FolderTest, ListsAFolderThatOnlyLinksReachOnceUnderTheFirst) {
+TEST_F(InputsTest, ListsAFolderThatOnlyLinksReachOnceUnderTheFirst) {
   draw("outside/1.png");
   fs::create_directories(root_ / "in");
   fs::create_directory_symlink("../outside", root_ / "in/y");
@@ -138,20 +138,20 @@ TEST_F(FolderTest, ListsAFolderThatOnlyLinksReachOnceUnderTheFirst) {
   EXPECT_THAT(paths({.path = "in"}), ElementsAre("x/1.png"));
 }
 
-TEST_F(FolderTest, TakesInputsInTheirOrderAndSingleFilesToo) {
+TEST_F(InputsTest, TakesInputsInTheirOrderAndSingleFilesToo) {
   draw("b/1.png");
   draw("a/2.png");
   draw("a/3.png");
   const std::vector<InputSpec> inputs{{.path = root_ / "b"}, {.path = root_ / "a/3.png"}, {.path = root_ / "a"}};
   const Catalog catalog = build_catalog(inputs, 1);
   ASSERT_EQ(catalog.size(), 4U);
-  EXPECT_EQ(catalog.file(ItemId{0}), root_ / "b/1.png");
-  EXPECT_EQ(catalog.file(ItemId{1}), root_ / "a/3.png");
+  EXPECT_EQ(catalog.place(ItemId{0}).container, root_ / "b/1.png");
+  EXPECT_EQ(catalog.place(ItemId{1}).container, root_ / "a/3.png");
   EXPECT_EQ(catalog.item(ItemId{1}).root, 1);
   EXPECT_EQ(catalog.path(ItemId{2}), "2.png");
 }
 
-TEST_F(FolderTest, IsTheSameForAnyNumberOfThreads) {
+TEST_F(InputsTest, IsTheSameForAnyNumberOfThreads) {
   for (int i = 0; i < 300; ++i) {
     draw("page-" + std::to_string(i) + ".png", {1 + i % 7, 1 + i % 11});
   }
@@ -161,14 +161,14 @@ TEST_F(FolderTest, IsTheSameForAnyNumberOfThreads) {
   EXPECT_EQ(build_catalog(std::span{&input, 1}, 7).digest(), digest);
 }
 
-TEST_F(FolderTest, SaysWhatToTryWhenThereIsNothing) {
+TEST_F(InputsTest, SaysWhatToTryWhenThereIsNothing) {
   EXPECT_THAT(usage_error([&] { (void)build({.path = "missing"}); }), HasSubstr("there is no such file or folder"));
   EXPECT_THAT(usage_error([&] { (void)build(); }), HasSubstr("no image is found in"));
   draw("sub/a.png");
   EXPECT_THAT(usage_error([&] { (void)build({.include = {"*.png"}}); }), HasSubstr("`**/*.png` goes through all"));
 }
 
-TEST_F(FolderTest, RefusesNamesThatAreNotUtf8) {
+TEST_F(InputsTest, RefusesNamesThatAreNotUtf8) {
   draw("good-ö-日本-😀.png");
   EXPECT_EQ(build().size(), 1U);
   for (const char* const name :

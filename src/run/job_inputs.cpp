@@ -1,0 +1,71 @@
+#include "run/job_inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "device/cpu.hpp"
+#include "source/probing.hpp"
+
+namespace pantile {
+namespace {
+
+/// An archive whose items lie elsewhere by now would lose all of them to the quarantine, for good: better not to start.
+void expect_unchanged(const Catalog& catalog, const JournalState& state) {
+  const std::vector<std::uint16_t> changed = changed_roots(catalog);
+  for (std::uint64_t id = 0; id < catalog.size() && !changed.empty(); ++id) {
+    const std::uint16_t root = catalog.root(ItemId{id});
+    if (state.pending(ItemId{id}) && std::find(changed.begin(), changed.end(), root) != changed.end()) {
+      throw UsageError{
+          fmt::format("input {}: it has changed since the run began, and items of it are not done yet (they may lie "
+                      "elsewhere in it now). Put the old file back, or start over with --fresh.",
+                      catalog.roots()[root].path.string())};
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<InputSpec> input_specs(const RunConfig& config) {
+  std::vector<InputSpec> inputs;
+  inputs.reserve(config.input.size());
+  for (const InputConfig& input : config.input) {
+    inputs.push_back({input.path.resolved, input.include, input.exclude});
+  }
+  return inputs;
+}
+
+void probe_on_this_machine(Catalog& catalog, ItemId first) {
+  probe_here(catalog, first, probe_threads(usable_cores()));
+}
+
+Catalog new_catalog(const RunConfig& config, const ProbeHeaders& probe) {
+  Catalog catalog = list_inputs(input_specs(config));
+  probe(catalog, ItemId{0});
+  return catalog;
+}
+
+Renewal renew(Catalog& catalog, const RunConfig& config, const JournalState& state, Rescan rescan,
+              const ProbeHeaders& probe) {
+  const std::vector<InputSpec> inputs = input_specs(config);
+  catalog.relocate(input_roots(inputs));
+  const std::uint64_t before = catalog.size();
+  Renewal renewal;
+  if (rescan == Rescan::yes) {
+    renewal.added = append_new(catalog, inputs);
+    probe(catalog, ItemId{before});
+    log::info("{} new file{} found in the inputs", renewal.added, renewal.added == 1 ? " is" : "s are");
+  } else {
+    expect_unchanged(catalog, state);
+  }
+  renewal.mended = probe_unreadable_again(catalog, ItemId{before}, probe_threads(usable_cores()));
+  if (!renewal.mended.empty()) {
+    log::info("{} file{} could not be read before and can be now", renewal.mended.size(),
+              renewal.mended.size() == 1 ? "" : "s");
+  }
+  return renewal;
+}
+
+}  // namespace pantile

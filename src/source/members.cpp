@@ -1,0 +1,134 @@
+#include "source/members.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "source/names.hpp"
+#include "source/tar.hpp"
+#include "source/zip_archive.hpp"
+
+namespace pantile::detail {
+namespace {
+
+/// Members as an archive has them: unsorted, some of them twice, some of them links.
+struct Found {
+  NameList names;
+  std::vector<MemberPlace> places;
+  std::unordered_map<std::uint64_t, Failure> failures;
+  std::unordered_map<std::uint64_t, std::string> links;  ///< to these names
+
+  void add(std::string_view name, MemberPlace place, const Failure& failure) {
+    if (failure.fault != Fault::none) {
+      failures.emplace(places.size(), failure);
+    }
+    names.add(name);
+    places.push_back(place);
+  }
+};
+
+Found members_of_tar(const std::filesystem::path& path) {
+  Found found;
+  list_tar(path, [&](const TarMember& member) {
+    if (!member.link.empty()) {
+      found.links.emplace(found.places.size(), member.link);
+    }
+    found.add(member.name, {member.at, member.bytes}, member.failure);
+  });
+  return found;
+}
+
+Found members_of_zip(const std::filesystem::path& path) {
+  Found found;
+  const ZipArchive archive{path};
+  for (std::uint64_t at = 0; at < archive.size(); ++at) {
+    const ZipMember member = archive.member(at);
+    const std::string name = member_name(member.name);
+    if (!name.empty() && !name.ends_with('/')) {
+      found.add(name, {at, member.bytes}, member.failure);
+    }
+  }
+  return found;
+}
+
+/// The position of the last member of that name; nothing if there is none. Precondition: sorted.
+std::optional<std::size_t> find(const NameList& names, std::string_view wanted) {
+  std::size_t low = 0;
+  std::size_t high = names.size();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (names.name(middle) <= wanted) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low > 0 && names.name(low - 1) == wanted ? std::optional{low - 1} : std::nullopt;
+}
+
+/// A link stands for the member that it names, also where that is a link itself.
+void follow_links(Found& found) {
+  for (const auto& [number, first] : found.links) {
+    std::string target = first;
+    std::optional<std::size_t> at = find(found.names, target);
+    for (int steps = 0; at && steps < 8; ++steps) {
+      const auto further = found.links.find(found.names.number(*at));
+      if (further == found.links.end()) {
+        break;
+      }
+      target = further->second;
+      at = find(found.names, target);
+    }
+    if (at && !found.links.contains(found.names.number(*at))) {
+      found.places[number] = found.places[found.names.number(*at)];
+    } else {
+      found.failures.emplace(
+          number, Failure{Fault::unreadable, fmt::format("it is a link to {}, which is not in the archive", target)});
+    }
+  }
+}
+
+}  // namespace
+
+MemberList list_members(const CatalogRoot& archive, const Choice& choice) {
+  Found found = archive.kind == RootKind::tar ? members_of_tar(archive.path) : members_of_zip(archive.path);
+  found.names.sort();
+  follow_links(found);
+  MemberList list{.names = {}, .places = {}, .failures = {}};
+  std::size_t doubled = 0;
+  for (std::size_t at = 0; at < found.names.size(); ++at) {
+    const std::string_view name = found.names.name(at);
+    if (is_hidden(name) || !choice.takes_member(name)) {
+      continue;
+    }
+    if (!is_utf8(name)) {
+      throw UsageError{
+          fmt::format("input {}: the name of a member is not UTF-8: {} (the catalog and the results name files in it). "
+                      "Pack it again, or exclude it.",
+                      archive.path.string(), name)};
+    }
+    if (at + 1 < found.names.size() && found.names.name(at + 1) == name) {
+      ++doubled;
+      continue;
+    }
+    const std::size_t number = found.names.number(at);
+    if (const auto failure = found.failures.find(number); failure != found.failures.end()) {
+      list.failures.emplace(list.places.size(), failure->second);
+    }
+    list.names.add(name);
+    list.places.push_back(found.places[number]);
+  }
+  if (doubled > 0) {
+    log::warn(
+        "{}: {} members are there again further on under the same name; the last of each counts, as when the "
+        "archive is unpacked",
+        archive.path.string(), doubled);
+  }
+  return list;
+}
+
+}  // namespace pantile::detail
