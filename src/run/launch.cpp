@@ -9,7 +9,9 @@
 #include "base/log.hpp"
 #include "cluster/in_process.hpp"
 #include "cluster/mpi.hpp"
+#include "cluster/put_back.hpp"
 #include "run/coordinator.hpp"
+#include "run/probe_spread.hpp"
 #include "run/worker.hpp"
 
 namespace pantile {
@@ -46,8 +48,10 @@ NodeShare share_of(const mpi::Environment& environment) {
 /// Rank 0. What stops the job before it starts must also stop the ranks that wait for it.
 ExitCode coordinate_world(Transport& transport, const Launch& launch) {
   std::optional<Job> job;
+  PutBackTransport ranks{transport};
   try {
-    job.emplace(prepare_job(launch.config, launch.start));
+    job.emplace(prepare_job(launch.config, launch.start,
+                            [&](Catalog& catalog, ItemId first) { probe_with_ranks(catalog, first, ranks); }));
   } catch (const Error& error) {
     dismiss_workers(transport, error.code());
     throw;
@@ -55,7 +59,7 @@ ExitCode coordinate_world(Transport& transport, const Launch& launch) {
     dismiss_workers(transport, ExitCode::failed);
     throw;
   }
-  return lead(*job, transport, launch);
+  return lead(*job, ranks, launch);
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -14,6 +17,7 @@ import pytest
 from PIL import Image
 from runs import PAGES, Job, digest, pantile, run, verified
 from test_failures import refused
+from test_same_results import MPIRUN
 
 SMALL = ["palette.png", "small-grey.jpg", "small.png", "turned.jpg"]
 
@@ -226,3 +230,32 @@ def test_a_file_that_could_not_be_read_is_tried_again_at_the_next_start(tmp_path
     # The same as a run that could read it from the start.
     run(job, tmp_path / "whole")
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def many_files(folder: Path, count: int) -> Path:
+    """Tiny images, most of them links to a few, some of them broken."""
+    (folder / "real").mkdir(parents=True)
+    for side in range(1, 12):
+        data = io.BytesIO()
+        Image.new("L", (side, 13 - side)).save(data, "png")
+        (folder / "real" / f"{side:02}.png").write_bytes(data.getvalue())
+    (folder / "real" / "bad.png").write_bytes(b"no image")
+    kinds = files_in(folder / "real")
+    for at in range(count):
+        os.link(kinds[at % len(kinds)], folder / f"{at:05}.png")
+    os.symlink("nowhere", folder / "gone.png")
+    return folder
+
+
+def test_headers_are_read_by_all_ranks_and_the_catalog_is_the_same(tmp_path: Path) -> None:
+    """`pantile run` with a cap that is too small ends once the catalog stands: only that is looked at here."""
+    pages = many_files(tmp_path / "pages", 9000)
+    job = Job(tmp_path, inputs=[pages]).write()
+    digests = set()
+    for ranks in (1, 2, 4):
+        output = tmp_path / f"out{ranks}"
+        done = run(job, output, "--set", "devices.memory.cap=20MiB", code=2, launcher=(*MPIRUN, str(ranks)))
+        digests.add(catalog_digest(output))
+        if ranks > 1:
+            assert re.search(r"headers of 9013 items are read", done.stderr), done.stderr
+    assert len(digests) == 1
