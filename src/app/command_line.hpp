@@ -35,6 +35,7 @@ struct RunCommand {
   std::vector<std::string> sets;   ///< "devices.memory.cap=4GiB"
   bool fresh = false;              ///< put an existing run aside and start over
   bool retry_failed = false;       ///< what is in quarantine is tried again
+  bool rescan = false;             ///< look for new files in the inputs
   bool quiet = false;              ///< no progress, warnings and errors only
   std::vector<std::string> words;  ///< all that was typed behind "pantile": ranks are started with it
 };

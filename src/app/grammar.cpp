@@ -98,6 +98,7 @@ void declare_run(CLI::App& command, RunCommand& run) {
   add_sets(command, run.sets);
   command.add_flag("--fresh", run.fresh, "Put an existing run folder aside (renamed, not deleted) and start over");
   command.add_flag("--retry-failed", run.retry_failed, "Try again what is in quarantine");
+  command.add_flag("--rescan", run.rescan, "Add the files that are new in the inputs since the run began");
   command.add_flag("--quiet", run.quiet, "No progress; warnings and errors only");
   command.footer(
       "Example: pantile run job.yaml --ranks 3 --set devices.memory.cap=4GiB\n"

@@ -20,7 +20,7 @@ namespace {
 std::string again(const RunCommand& command) {
   std::string text;
   for (std::size_t i = 1; i < command.words.size(); ++i) {
-    if (command.words[i] != "--fresh" && command.words[i] != "--retry-failed") {
+    if (command.words[i] != "--fresh" && command.words[i] != "--retry-failed" && command.words[i] != "--rescan") {
       text += (text.empty() ? "" : " ") + command.words[i];
     }
   }
@@ -30,7 +30,9 @@ std::string again(const RunCommand& command) {
 Launch launch_of(const RunCommand& command, const RunConfig& config) {
   const bool supervised = std::getenv(supervised_variable) != nullptr;
   return {.config = config,
-          .start = {.fresh = command.fresh, .retry_failed = command.retry_failed},
+          .start = {.fresh = command.fresh,
+                    .retry_failed = command.retry_failed,
+                    .rescan = command.rescan ? Rescan::yes : Rescan::no},
           .texts = {.job = again(command), .run_folder = shown(config.output.dir.resolved)},
           .shows_progress = !supervised && !command.quiet};
 }

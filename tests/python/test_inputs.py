@@ -201,6 +201,52 @@ def test_inputs_that_cannot_be_read_are_told_before_anything_starts(tmp_path: Pa
         assert not (tmp_path / "out").exists(), name
 
 
+def test_rescan_adds_what_is_new_and_leaves_the_rest(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for at in range(5):
+        shutil.copy(PAGES / SMALL[at % 3], pages / f"m{at}{Path(SMALL[at % 3]).suffix}")
+    job = Job(tmp_path, inputs=[pages]).write()
+    run(job, tmp_path / "out")
+    first, before = catalog_digest(tmp_path / "out"), {path.name: path.read_bytes() for path in (tmp_path / "out" / "shards").iterdir()}
+    for name in ("a.png", "m2b.png", "z.png"):
+        shutil.copy(PAGES / "small.png", pages / name)
+    done = run(job, tmp_path / "out")
+    assert verified(tmp_path / "out")["items"] == 5, "without the flag nobody looks"
+    done = run(job, tmp_path / "out", "--rescan")
+    assert "3 new files" in done.stderr
+    report = verified(tmp_path / "out")
+    assert (report["items"], report["done"]) == (8, 8)
+    for name, data in before.items():
+        assert (tmp_path / "out" / "shards" / name).read_bytes() == data
+    with h5py.File(tmp_path / "out" / "index.h5", "r") as index:
+        text, at = index["paths/bytes"][:].tobytes(), index["paths/offset"][:]
+    names = [text[a:b].decode() for a, b in zip(at[:-1], at[1:])]
+    assert names[5:] == ["a.png", "m2b.png", "z.png"] and names[:5] == sorted(names[:5])
+    assert catalog_digest(tmp_path / "out") != first
+    assert first in (tmp_path / "out" / "run.yaml").read_text(), "the identity stays that of the beginning"
+    # It is settled: with and without the flag there is nothing to do, and the identity still holds.
+    for flags in ([], ["--rescan"]):
+        run(job, tmp_path / "out", *flags)
+        assert verified(tmp_path / "out")["digest"] == report["digest"]
+    refused("run", job, "--output", tmp_path / "out", "--set", "pipeline.stage.image.scale=1/127", words=["1/127"])
+
+
+def test_rescan_keeps_what_is_gone_and_refuses_a_changed_archive(tmp_path: Path) -> None:
+    pages = folder_of_pages(tmp_path / "pages")
+    job = Job(tmp_path, inputs=[pages, zipped(pages, tmp_path / "a.cbz")]).write()
+    run(job, tmp_path / "out")
+    report = verified(tmp_path / "out")
+    (pages / "small.png").unlink()
+    run(job, tmp_path / "out", "--rescan")
+    assert verified(tmp_path / "out") == report
+    shutil.copy(PAGES / "page-06.png", pages / "more.png")
+    zipped(pages, tmp_path / "a.cbz")
+    refused("run", job, "--output", tmp_path / "out", "--rescan", words=["a.cbz has changed"])
+    assert verified(tmp_path / "out") == report
+    run(job, tmp_path / "out")  # what is done needs its input no more
+
+
 def test_an_archive_that_changed_is_refused_while_items_of_it_are_pending(tmp_path: Path) -> None:
     pages = folder_of_pages(tmp_path / "pages")
     archive = zipped(pages, tmp_path / "a.cbz")
