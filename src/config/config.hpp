@@ -32,7 +32,7 @@ struct ConfigPath {
 };
 
 struct InputConfig {
-  ConfigPath path;                   ///< a folder or one image file
+  ConfigPath path;                   ///< a folder, an image, a list, an archive or an HDF5 stack
   std::vector<std::string> include;  ///< globs on the path below the folder; empty: every known image ending
   std::vector<std::string> exclude;  ///< globs; wins over include
   bool operator==(const InputConfig&) const = default;

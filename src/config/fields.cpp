@@ -36,10 +36,12 @@ const std::vector<Field> table{
 
     {"input", result, required, "", "List of what to read; the order gives the items their ids.",
      [](RunConfig& c, std::size_t) { return slot::list(c.input, 1, 0); }},
-    {"input.N.path", result, required, "", "A folder, searched with all below it, or one image file.",
+    {"input.N.path", result, required, "",
+     "A folder with all below it, one image, a list (.txt, .lst), an archive (.tar, .zip, .cbz), or an HDF5 stack "
+     "(`scans.h5:/images`).",
      [](RunConfig& c, std::size_t i) { return slot::path(c.input[i].path); }},
     {"input.N.include", result, optional, "every image",
-     "Globs on the path below the folder: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any folders.",
+     "Globs on the path below the folder or in the archive: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any folders.",
      [](RunConfig& c, std::size_t i) { return slot::texts(c.input[i].include, "a glob, or a list of them"); }},
     {"input.N.exclude", result, optional, "nothing", "Globs of what to leave out; wins over `include`.",
      [](RunConfig& c, std::size_t i) { return slot::texts(c.input[i].exclude, "a glob, or a list of them"); }},

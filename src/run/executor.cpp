@@ -239,6 +239,9 @@ class Executor {
       return changed(facts, run.header);
     }
     const std::uint64_t sum = xxh3_64(image.value().bytes());
+    if (alpha_ == ImageConfig::Alpha::white) {
+      lay_over_white(image.value());
+    }
     return std::make_shared<const DecodedItem>(DecodedItem{std::move(image).value(), sum, std::move(charge)});
   }
 
