@@ -232,6 +232,35 @@ def test_rescan_adds_what_is_new_and_leaves_the_rest(tmp_path: Path) -> None:
     refused("run", job, "--output", tmp_path / "out", "--set", "pipeline.stage.image.scale=1/127", words=["1/127"])
 
 
+def test_a_crash_while_the_catalog_is_replaced_loses_nothing(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    shutil.copy(PAGES / "small.png", pages / "b.png")
+    job = Job(tmp_path, inputs=[pages]).write()
+    run(job, tmp_path / "out")
+    shutil.copytree(tmp_path / "out", tmp_path / "before")
+    shutil.copy(PAGES / "palette.png", pages / "a.png")
+    run(job, tmp_path / "out", "--rescan")
+    report = verified(tmp_path / "out")
+    assert report["items"] == 2
+    # After the journal's record, before the renaming.
+    shutil.copytree(tmp_path / "out", tmp_path / "after")
+    (tmp_path / "after" / "catalog.h5").rename(tmp_path / "after" / "catalog.h5.next")
+    shutil.copy(tmp_path / "before" / "catalog.h5", tmp_path / "after")
+    assert verified(tmp_path / "after") == report
+    run(job, tmp_path / "after")
+    assert verified(tmp_path / "after") == report
+    assert not (tmp_path / "after" / "catalog.h5.next").exists()
+    # Before the journal's record: the new catalog never was.
+    shutil.copy(tmp_path / "out" / "catalog.h5", tmp_path / "before" / "catalog.h5.next")
+    run(job, tmp_path / "before")
+    assert verified(tmp_path / "before")["items"] == 1
+    assert not (tmp_path / "before" / "catalog.h5.next").exists()
+    # A catalog that no record names is not taken for the run's.
+    shutil.copy(tmp_path / "out" / "catalog.h5", tmp_path / "before")
+    refused("run", job, "--output", tmp_path / "before", code=1, words=["not the catalog that the journal names"])
+
+
 def test_rescan_keeps_what_is_gone_and_refuses_a_changed_archive(tmp_path: Path) -> None:
     pages = folder_of_pages(tmp_path / "pages")
     job = Job(tmp_path, inputs=[pages, zipped(pages, tmp_path / "a.cbz")]).write()
