@@ -104,7 +104,8 @@ struct ExecutorBeat {
   std::int64_t busy_us = 0;  ///< of all lanes since the start
 };
 
-using FromExecutor = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat, TilesTimed>;
+using FromExecutor =
+    std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat, TilesTimed>;
 
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
