@@ -30,6 +30,20 @@ struct ImageView {
   [[nodiscard]] const std::byte* row(int y) const noexcept { return data + static_cast<std::size_t>(y) * row_bytes(); }
 };
 
+/// The pixels of a rectangle of an image, where nobody asks for the rest: of an image that is read by region.
+struct ImagePart {
+  ImageView pixels;
+  Rect rect;     ///< where they lie in the image; as large as `pixels`
+  Extent whole;  ///< of the image
+
+  ImagePart(ImageView part, Rect where, Extent image) : pixels{part}, rect{where}, whole{image} {
+    expect(part.extent == where.extent() && pantile::whole(image).contains(where), "a part lies in its image");
+  }
+  /// All of it.
+  ImagePart(ImageView image)  // NOLINT(google-explicit-constructor)
+      : pixels{image}, rect{pantile::whole(image.extent)}, whole{image.extent} {}
+};
+
 /// Owns pixels; the memory is not initialised.
 class Image {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -47,11 +48,12 @@ void gather_one(const Run<Sample>& run, std::size_t count) {
   }
 }
 
-/// One row of the source: pixels outside the image on the left, those inside as one run, outside on the right.
+/// One row of the source: pixels outside the image on the left, those inside as one run, outside on the right. `row`
+/// begins with the image's pixel `row_x`; the image is `width` wide.
 template <int Channels, class Sample>
-void gather_row(const Sample* row, int width, Rect source, Border border, ColorMode mode, Run<Sample> run) {
+void gather_row(const Sample* row, int row_x, int width, Rect source, Border border, ColorMode mode, Run<Sample> run) {
   const auto advance = [&](int x, std::size_t count) {
-    run.pixels = row + static_cast<std::ptrdiff_t>(x) * Channels;
+    run.pixels = row + static_cast<std::ptrdiff_t>(x - row_x) * Channels;
     if (channels_of(mode) == 3) {
       gather_three<Channels>(run, count, mode);
     } else {
@@ -75,7 +77,7 @@ void gather_row(const Sample* row, int width, Rect source, Border border, ColorM
 }
 
 template <int Channels, class Sample>
-void gather(ImageView image, Rect source, Border border, ColorMode mode, const InputTable& table, float* nchw) {
+void gather(const ImagePart& image, Rect source, Border border, ColorMode mode, const InputTable& table, float* nchw) {
   const auto plane = static_cast<std::size_t>(source.area());
   for (int y = 0; y < source.height; ++y) {
     Run<Sample> run;
@@ -84,15 +86,16 @@ void gather(ImageView image, Rect source, Border border, ColorMode mode, const I
       run.planes[at] = nchw + at * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(source.width);
       run.tables[at] = sizeof(Sample) == 1 ? table.u8(channel) : table.u16(channel);
     }
-    const int row = border_index(source.y + y, image.extent.height, border);
-    gather_row<Channels>(reinterpret_cast<const Sample*>(image.row(row)), image.extent.width, source, border, mode,
-                         run);
+    const int row = border_index(source.y + y, image.whole.height, border);
+    gather_row<Channels>(reinterpret_cast<const Sample*>(image.pixels.row(row - image.rect.y)), image.rect.x,
+                         image.whole.width, source, border, mode, run);
   }
 }
 
 template <class Sample>
-void gather_depth(ImageView image, Rect source, Border border, ColorMode mode, const InputTable& table, float* nchw) {
-  switch (image.channels) {
+void gather_depth(const ImagePart& image, Rect source, Border border, ColorMode mode, const InputTable& table,
+                  float* nchw) {
+  switch (image.pixels.channels) {
     case 1: return gather<1, Sample>(image, source, border, mode, table, nchw);
     case 2: return gather<2, Sample>(image, source, border, mode, table, nchw);
     case 3: return gather<3, Sample>(image, source, border, mode, table, nchw);
@@ -188,15 +191,42 @@ void lay_over_white(Image& image) noexcept {
   }
 }
 
-void gather_tile(ImageView image, Rect source, Border border, ColorMode mode, const InputTable& table,
+Rect needed_part(Extent image, Rect source, Border border) noexcept {
+  const auto along = [border](int begin, int end, int size) {
+    int first = size;
+    int last = -1;
+    const auto take = [&](int at) {
+      first = std::min(first, at);
+      last = std::max(last, at);
+    };
+    // What lies outside is mirrored or repeated from inside; what lies inside counts by its ends.
+    for (int at = begin; at < std::min(end, 0); ++at) {
+      take(border_index(at, size, border));
+    }
+    for (int at = std::max(begin, size); at < end; ++at) {
+      take(border_index(at, size, border));
+    }
+    if (std::max(begin, 0) < std::min(end, size)) {
+      take(std::max(begin, 0));
+      take(std::min(end, size) - 1);
+    }
+    return std::pair{first, last + 1 - first};
+  };
+  const auto [y, height] = along(source.y, source.bottom(), image.height);
+  const auto [x, width] = along(source.x, source.right(), image.width);
+  return {y, x, height, width};
+}
+
+void gather_tile(const ImagePart& image, Rect source, Border border, ColorMode mode, const InputTable& table,
                  std::span<float> nchw) {
-  expect(image.channels >= 1 && image.channels <= 4 && !image.extent.empty(),
+  expect(image.pixels.channels >= 1 && image.pixels.channels <= 4 && !image.whole.empty(),
          "an image has pixels, and 1 to 4 channels");
   expect(table.channels() == channels_of(mode), "the input table has the model's channels");
   expect(nchw.size() == static_cast<std::size_t>(source.area()) * static_cast<std::size_t>(channels_of(mode)),
          "a tile fills its buffer");
-  expect(border != Border::none || whole(image.extent).contains(source), "a tile without border lies in the image");
-  if (image.depth == Depth::u8) {
+  expect(border != Border::none || whole(image.whole).contains(source), "a tile without border lies in the image");
+  expect(image.rect.contains(needed_part(image.whole, source, border)), "a tile's pixels are there");
+  if (image.pixels.depth == Depth::u8) {
     gather_depth<std::uint8_t>(image, source, border, mode, table, nchw.data());
   } else {
     gather_depth<std::uint16_t>(image, source, border, mode, table, nchw.data());

@@ -110,12 +110,16 @@ class InputTable {
 /// left alone.
 void lay_over_white(Image& image) noexcept;
 
+/// The part of an image that gather_tile() looks at for this source. Pure. Precondition: the image is not empty; with
+/// Border::none the source lies in it.
+[[nodiscard]] Rect needed_part(Extent image, Rect source, Border border) noexcept;
+
 /// Writes the pixels of `source` as planes (C, source.height, source.width) into `nchw`, which the caller owns.
 /// Images have 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels; alpha is dropped, grey is repeated to
 /// three. Pixels of `source` outside the image come from `border`. Thread safe. Preconditions: nchw has
 /// channels_of(mode) × source.area() floats, as many channels as the table; with Border::none the source lies in the
-/// image.
-void gather_tile(ImageView image, Rect source, Border border, ColorMode mode, const InputTable& table,
+/// image; the part has all of the image that the source and its border ask for (needed_part()).
+void gather_tile(const ImagePart& image, Rect source, Border border, ColorMode mode, const InputTable& table,
                  std::span<float> nchw);
 
 /// Writes the part `owned` of a model's output as bytes into `block`, interleaved (block_rect.height, block_rect.width,

@@ -64,8 +64,7 @@ void Lanes::work(std::uint32_t lane) {
     if (hopeless) {
       settle(*taken, TileReport{.peak_bytes = 0, .out_of_memory = {}, .tile = job.grid.tile()}, lane, begin_us);
     } else {
-      settle(*taken, stage_.run_tile(job.item->image.view(), job.grid, taken->tile, job.pixels, job.rect), lane,
-             begin_us);
+      settle(*taken, stage_.run_tile(job.item->part(), job.grid, taken->tile, job.pixels, job.rect), lane, begin_us);
     }
   }
 }

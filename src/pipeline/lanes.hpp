@@ -21,11 +21,14 @@
 
 namespace pantile {
 
-/// A decoded image, shared by the blocks that are made of it.
+/// A decoded image, or the part of it that a block needs, shared by the blocks that are made of it.
 struct DecodedItem {
   Image image;
+  Rect rect;     ///< where it lies in the item
+  Extent whole;  ///< of the item
   std::uint64_t input_xxh3 = 0;
   Charge charge;  ///< its pixels, on the device's meter
+  [[nodiscard]] ImagePart part() const { return {image.view(), rect, whole}; }
 };
 
 /// What became of a block. `failure` is set, or all of its pixels are written.

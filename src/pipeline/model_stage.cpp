@@ -16,7 +16,7 @@ ModelStage::ModelStage(const Session& session, const ModelFacts& facts, StageOpt
   expect(table_.channels() == facts_.input_channels, "there is a scaling for each channel of the model's input");
 }
 
-ModelStage::Attempt ModelStage::attempt(ImageView image, const TileGrid& grid, std::size_t index,
+ModelStage::Attempt ModelStage::attempt(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                         std::span<std::uint8_t> block, Rect block_rect) const {
   const Rect source = grid.source(index);
   try {
@@ -48,13 +48,13 @@ ModelStage::Attempt ModelStage::attempt(ImageView image, const TileGrid& grid, s
   }
 }
 
-ModelStage::Attempt ModelStage::attempt_alone(ImageView image, const TileGrid& grid, std::size_t index,
+ModelStage::Attempt ModelStage::attempt_alone(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                               std::span<std::uint8_t> block, Rect block_rect) const {
   const std::unique_lock lock{device_};
   return attempt(image, grid, index, block, block_rect);
 }
 
-Result<TileReport> ModelStage::run_tile(ImageView image, const TileGrid& grid, std::size_t index,
+Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                         std::span<std::uint8_t> block, Rect block_rect) const {
   Attempt first = [&] {
     const std::shared_lock lock{device_};
@@ -82,7 +82,7 @@ Result<TileReport> ModelStage::run_tile(ImageView image, const TileGrid& grid, s
                                to_string(refused), format_byte_size(session_.meter().cap()))};
   }
   // The same pixels by smaller tiles: the result does not depend on how it was cut.
-  const TileGrid pieces{image.extent, facts_.geometry, options_.border, grid.owned(index), smaller};
+  const TileGrid pieces{image.whole, facts_.geometry, options_.border, grid.owned(index), smaller};
   TileReport whole{.peak_bytes = 0, .out_of_memory = refused, .tile = pieces.tile()};
   for (std::size_t piece = 0; piece < pieces.size(); ++piece) {
     const Result<TileReport> done = run_tile(image, pieces, piece, block, block_rect);

@@ -45,7 +45,7 @@ class ModelStage {
   /// Makes tile `index` of `grid` and writes the pixels it owns into `block` (u8, interleaved, of block_rect).
   /// Out of memory costs a retry with smaller tiles of the same pixels; only if the smallest tile does not fit alone on
   /// the device it is Fault::does_not_fit.
-  [[nodiscard]] Result<TileReport> run_tile(ImageView image, const TileGrid& grid, std::size_t index,
+  [[nodiscard]] Result<TileReport> run_tile(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                             std::span<std::uint8_t> block, Rect block_rect) const;
 
  private:
@@ -53,9 +53,9 @@ class ModelStage {
     Extent input;
   };
   using Attempt = std::variant<TileReport, Refused, Failure>;
-  [[nodiscard]] Attempt attempt(ImageView image, const TileGrid& grid, std::size_t index, std::span<std::uint8_t> block,
-                                Rect block_rect) const;
-  [[nodiscard]] Attempt attempt_alone(ImageView image, const TileGrid& grid, std::size_t index,
+  [[nodiscard]] Attempt attempt(const ImagePart& image, const TileGrid& grid, std::size_t index,
+                                std::span<std::uint8_t> block, Rect block_rect) const;
+  [[nodiscard]] Attempt attempt_alone(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                       std::span<std::uint8_t> block, Rect block_rect) const;
 
   const Session& session_;

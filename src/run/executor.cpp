@@ -216,8 +216,7 @@ class Executor {
       if (alpha_ == ImageConfig::Alpha::white) {
         lay_over_white(image.value());
       }
-      return std::make_shared<const DecodedItem>(
-          DecodedItem{std::move(image).value(), xxh3_64(encoded), std::move(charge)});
+      return whole_item(std::move(image).value(), xxh3_64(encoded), std::move(charge));
     } catch (const Error& error) {
       return Failure{Fault::unreadable, error.what()};
     } catch (const std::bad_alloc&) {
@@ -226,6 +225,12 @@ class Executor {
                                  "model",
                                  to_string(run.header.extent))};
     }
+  }
+
+  static Decoded whole_item(Image image, std::uint64_t sum, Charge charge) {
+    const Extent extent = image.extent();
+    return std::make_shared<const DecodedItem>(
+        DecodedItem{std::move(image), whole(extent), extent, sum, std::move(charge)});
   }
 
   /// A row of a stack is pixels already.
@@ -242,7 +247,7 @@ class Executor {
     if (alpha_ == ImageConfig::Alpha::white) {
       lay_over_white(image.value());
     }
-    return std::make_shared<const DecodedItem>(DecodedItem{std::move(image).value(), sum, std::move(charge)});
+    return whole_item(std::move(image).value(), sum, std::move(charge));
   }
 
   /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the

@@ -214,6 +214,45 @@ TEST(GatherTile, GivesPlanesOfAnyImageInAnyColourModeWithItsBorder) {
   }
 }
 
+/// The pixels of `part` alone.
+Image cut_out(const ImageView& image, Rect part) {
+  Image cut{part.extent(), image.channels, image.depth};
+  for (int y = 0; y < part.height; ++y) {
+    const std::byte* const from = image.row(part.y + y) + static_cast<std::size_t>(part.x) * image.pixel_bytes();
+    std::copy_n(from, cut.view().row_bytes(), cut.row(y));
+  }
+  return cut;
+}
+
+TEST(GatherTile, NeedsNoMoreOfAnImageThanItSays) {
+  std::mt19937_64 random{13};
+  for (int round = 0; round < 400; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    const auto between = [&](int least, int most) {
+      return least + static_cast<int>(random() % static_cast<std::uint64_t>(most - least + 1));
+    };
+    const Image image = random_image(random, {between(1, 30), between(1, 30)}, 3, Depth::u8);
+    const auto border = static_cast<Border>(between(1, 2));
+    const Rect source{between(-12, 25), between(-12, 25), between(1, 30), between(1, 30)};
+    const InputTable table = plain_table(ColorMode::rgb);
+    std::vector<float> of_whole(static_cast<std::size_t>(source.area()) * 3);
+    gather_tile(image.view(), source, border, ColorMode::rgb, table, of_whole);
+    const Rect part = needed_part(image.extent(), source, border);
+    const Image cut = cut_out(image.view(), part);
+    std::vector<float> of_part(of_whole.size());
+    gather_tile({cut.view(), part, image.extent()}, source, border, ColorMode::rgb, table, of_part);
+    ASSERT_EQ(of_part, of_whole);
+  }
+}
+
+TEST(GatherTileDeath, RefusesAPartThatHasNotAllThatItNeeds) {
+  const Image image{{4, 8}, 1, Depth::u8};
+  std::vector<float> nchw(8);
+  const InputTable table = plain_table(ColorMode::gray);
+  const ImagePart part{image.view(), {0, 2, 4, 8}, {20, 20}};
+  EXPECT_DEATH(gather_tile(part, {0, 1, 1, 8}, Border::none, ColorMode::gray, table, nchw), "are there");
+}
+
 TEST(GatherTileDeath, RefusesToReadOutsideTheImageWithoutABorder) {
   const Image image{{4, 4}, 1, Depth::u8};
   std::vector<float> nchw(25);

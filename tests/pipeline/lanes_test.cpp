@@ -23,12 +23,13 @@ class LanesTest : public ::testing::Test {
         stage_{session_,
                facts_,
                {.color = ColorMode::rgb, .border = Border::replicate, .scaling = {{}, {}, {}}, .output_scale = 255}} {
-    Image image{{70, 90}, 3, Depth::u8};
+    const Extent extent{70, 90};
+    Image image{extent, 3, Depth::u8};
     std::mt19937 dice{1};
     for (std::byte& sample : image.bytes()) {
       sample = static_cast<std::byte>(dice());
     }
-    item_ = std::make_shared<const DecodedItem>(DecodedItem{std::move(image), 0, {}});
+    item_ = std::make_shared<const DecodedItem>(DecodedItem{std::move(image), whole(extent), extent, 0, {}});
   }
 
   static const Engine& engine() {
