@@ -242,7 +242,8 @@ void Scheduler::quarantine(ItemIndex at, Fault fault, std::string detail) {
   items_[at].quarantined = true;
   ledger_.close(at);
   refile(at);
-  commands_.push_back(Quarantine{ledger_.item(at).item, fault, std::move(detail), std::max<std::uint32_t>(1, items_[at].failures)});
+  commands_.push_back(
+      Quarantine{ledger_.item(at).item, fault, std::move(detail), std::max<std::uint32_t>(1, items_[at].failures)});
   if (counts_[static_cast<std::size_t>(ItemState::quarantined)] > settings_.max_quarantine) {
     handle(Drain{});
   }

@@ -61,7 +61,7 @@ struct LiveState {
   std::int64_t pid = 0;  ///< of rank 0
   std::string host;      ///< of rank 0
   std::uint32_t epoch = 0;
-  std::string plan_id;  ///< of this epoch, as `pantile plan` would have told it before
+  std::string plan_id;      ///< of this epoch, as `pantile plan` would have told it before
   std::uint32_t ranks = 0;  ///< of the world
   std::vector<DeviceLive> devices;
   std::vector<LiveMessage> messages;  ///< the newest, at most `max_live_messages`

@@ -20,6 +20,7 @@
 #include "image/block_grid.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "report/live.hpp"
+#include "run/await_leave.hpp"
 #include "run/device_plan.hpp"
 #include "run/executor.hpp"
 #include "run/item_in_hand.hpp"
@@ -365,19 +366,6 @@ class Worker {
   std::int64_t last_beat_us_ = steady_us();
   std::int64_t last_busy_us_ = 0;
 };
-
-/// What a worker that has given up does: nothing, until the run is over. The others may well finish it.
-ExitCode await_leave(Transport& transport) {
-  for (;;) {
-    while (const std::optional<Envelope> envelope = transport.poll()) {
-      const auto message = decode_message<ToWorker>(envelope->payload);
-      if (const auto* const leave = std::get_if<Leave>(&message)) {
-        return static_cast<ExitCode>(leave->code);
-      }
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  }
-}
 
 }  // namespace
 
