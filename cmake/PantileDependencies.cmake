@@ -7,6 +7,10 @@ find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
+find_package(GIF 5 REQUIRED)
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(tiff REQUIRED IMPORTED_TARGET libtiff-4>=4.5)  # 4.5: messages and limits of one handle
+find_package(OpenCvImgcodecs REQUIRED)
 find_package(MPI REQUIRED COMPONENTS C)
 find_package(Protobuf REQUIRED)
 # tools/bootstrap.sh puts ONNX Runtime beside the sources; an SDK of one's own is named by -DONNXRUNTIME_ROOT or the environment.

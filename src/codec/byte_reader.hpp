@@ -19,6 +19,8 @@ class ByteReader {
   /// Reads `into.size()` bytes from `at` on, fewer only at the end (none beyond it); returns how many. Throws Error if
   /// reading fails.
   [[nodiscard]] virtual std::size_t read_at(std::uint64_t at, std::span<std::byte> into) = 0;
+  /// All of it, if it is in memory and stays where it is: then nobody needs a copy. Otherwise empty.
+  [[nodiscard]] virtual std::span<const std::byte> in_memory() const noexcept { return {}; }
 };
 
 /// Bytes that are in memory, and stay there as long as this is used. Thread safe.
@@ -32,6 +34,7 @@ class MemoryReader final : public ByteReader {
     std::copy(part.begin(), part.end(), into.begin());
     return part.size();
   }
+  [[nodiscard]] std::span<const std::byte> in_memory() const noexcept override { return bytes_; }
 
  private:
   std::span<const std::byte> bytes_;

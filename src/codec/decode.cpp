@@ -1,42 +1,60 @@
 #include "codec/decode.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "base/byte_size.hpp"
+#include "base/error.hpp"
 #include "codec/decoders.hpp"
+#include "codec/tiff.hpp"
 
 namespace pantile {
+namespace {
 
-std::optional<Failure> refusal(const ImageHeader& header, std::uint64_t file_bytes, const DecodeLimits& limits) {
-  const auto too_large = [](std::string detail) { return Failure{Fault::too_large, std::move(detail)}; };
-  if (file_bytes > limits.max_file_bytes) {
-    return too_large(fmt::format("the file has {}, the limit is {}", format_byte_size(file_bytes),
-                                 format_byte_size(limits.max_file_bytes)));
+Image image_for(const ImageHeader& header, Extent extent) {
+  return {extent, header.channels, header.bits == 16 ? Depth::u16 : Depth::u8};
+}
+
+/// Of the pixels that a TIFF codes together: a small image in a huge tile is not worth the tile.
+std::uint64_t most_tile_bytes(const ImageHeader& header, const DecodeLimits& limits) noexcept {
+  constexpr std::uint64_t always = std::uint64_t{64} << 20U;
+  return std::min(limits.max_decoded_bytes, std::max(always, 4 * decoded_bytes(header)));
+}
+
+std::optional<Failure> decode_tiff(ByteReader& file, const ImageHeader& header, Rect part, const DecodeLimits& limits,
+                                   Image& into) {
+  detail::Head head{file};
+  const Result<detail::TiffLayout> layout = detail::parse_tiff(head);
+  if (!layout) {
+    return layout.failure();
   }
-  const Extent extent = header.stored;
-  if (std::max(extent.height, extent.width) > limits.max_side_px) {
-    return too_large(
-        fmt::format("the image is {} pixels, the limit is {} a side", to_string(extent), limits.max_side_px));
+  if (layout.value().header != header) {
+    return Failure{Fault::changed, "the file is not the one it was: its header says something else"};
   }
-  if (extent.area() > limits.max_pixels) {
-    return too_large(fmt::format("the image is {} pixels, {:.0f} million; the limit is {:.0f} million",
-                                 to_string(extent), static_cast<double>(extent.area()) / 1e6,
-                                 static_cast<double>(limits.max_pixels) / 1e6));
+  return detail::decode_tiff(file, layout.value(), part, most_tile_bytes(header, limits), into);
+}
+
+std::optional<Failure> decode_into(std::span<const std::byte> encoded, const ImageHeader& header,
+                                   const DecodeLimits& limits, Image& into) {
+  switch (header.format) {
+    case ImageFormat::png: return detail::decode_png(encoded, header, into);
+    case ImageFormat::jpeg: return detail::decode_jpeg(encoded, header, limits.max_scans, into);
+    case ImageFormat::webp: return detail::decode_webp(encoded, header, into);
+    case ImageFormat::gif: return detail::decode_gif(encoded, into);
+    case ImageFormat::pnm:
+    case ImageFormat::pam: return detail::decode_pnm(encoded, into);
+    case ImageFormat::bmp: return detail::decode_bmp(encoded, into);
+    case ImageFormat::sun_raster: return detail::decode_with_opencv(encoded, header, into);
+    case ImageFormat::jpeg2000: return detail::decode_jpeg2000(encoded, header, into);
+    case ImageFormat::tiff: {
+      MemoryReader file{encoded};
+      return decode_tiff(file, header, whole(header.stored), limits, into);
+    }
+    case ImageFormat::unknown: break;
   }
-  const std::uint64_t bytes = decoded_bytes(header);
-  if (bytes > limits.max_decoded_bytes) {
-    return too_large(fmt::format("the image takes {} decoded, the limit is {}", format_byte_size(bytes),
-                                 format_byte_size(limits.max_decoded_bytes)));
-  }
-  const std::uint64_t ratio = bytes / std::max<std::uint64_t>(file_bytes, 1);
-  if (extent.area() > limits.ratio_free_pixels && ratio > limits.max_ratio) {
-    return too_large(fmt::format("the image is {} times as large as its file, the limit is {}: a decompression bomb?",
-                                 ratio, limits.max_ratio));
-  }
+  expect(false, "a header that was probed has a format");
   return {};
 }
+
+}  // namespace
 
 Result<Image> decode(std::span<const std::byte> encoded, const DecodeLimits& limits) {
   const Result<ImageHeader> probed = probe(encoded, encoded.size());
@@ -44,16 +62,53 @@ Result<Image> decode(std::span<const std::byte> encoded, const DecodeLimits& lim
     return probed.failure();
   }
   const ImageHeader& header = probed.value();
-  if (auto refused = refusal(header, encoded.size(), limits)) {
+  if (auto refused = refusal_of_whole(header, encoded.size(), limits)) {
     return std::move(*refused);
   }
-  Image image{header.stored, header.channels, header.bits == 16 ? Depth::u16 : Depth::u8};
-  auto failure = header.format == ImageFormat::png ? detail::decode_png(encoded, header, image)
-                                                   : detail::decode_jpeg(encoded, header, limits.max_scans, image);
-  if (failure) {
+  Image image = image_for(header, header.stored);
+  if (auto failure = decode_into(encoded, header, limits, image)) {
     return std::move(*failure);
   }
-  return detail::turned(std::move(image), header.orientation);
+  return upright(std::move(image), header);
+}
+
+Result<Image> decode_region(ByteReader& file, const ImageHeader& header, Rect stored_part, const DecodeLimits& limits) {
+  expect(reads_regions(header), "regions are read only of images that allow it");
+  expect(!stored_part.empty() && whole(header.stored).contains(stored_part), "the region lies in the image");
+  ImageHeader region = header;
+  region.stored = stored_part.extent();
+  if (decoded_bytes(region) > limits.max_decoded_bytes) {
+    return Failure{Fault::too_large, "the region takes more memory than the limit of a whole image"};
+  }
+  Image image = image_for(header, stored_part.extent());
+  try {
+    if (auto failure = decode_tiff(file, header, stored_part, limits, image)) {
+      return std::move(*failure);
+    }
+  } catch (const Error& error) {
+    return Failure{Fault::unreadable, error.what()};
+  }
+  return image;
+}
+
+Rect stored_rect(const ImageHeader& header, Rect seen) noexcept {
+  const Extent image = header.oriented;
+  const int from_bottom = image.height - seen.bottom();
+  const int from_right = image.width - seen.right();
+  switch (header.orientation) {
+    case 2: return {seen.y, from_right, seen.height, seen.width};
+    case 3: return {from_bottom, from_right, seen.height, seen.width};
+    case 4: return {from_bottom, seen.x, seen.height, seen.width};
+    case 5: return {seen.x, seen.y, seen.width, seen.height};
+    case 6: return {from_right, seen.y, seen.width, seen.height};
+    case 7: return {from_right, from_bottom, seen.width, seen.height};
+    case 8: return {seen.x, from_bottom, seen.width, seen.height};
+    default: return seen;
+  }
+}
+
+Image upright(Image stored_part, const ImageHeader& header) {
+  return detail::turned(std::move(stored_part), header.orientation);
 }
 
 }  // namespace pantile

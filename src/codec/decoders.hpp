@@ -21,6 +21,18 @@ namespace pantile::detail {
                                                 Image& into);
 [[nodiscard]] std::optional<Failure> decode_jpeg(std::span<const std::byte> encoded, const ImageHeader& header,
                                                  int max_scans, Image& into);
+[[nodiscard]] std::optional<Failure> decode_webp(std::span<const std::byte> encoded, const ImageHeader& header,
+                                                 Image& into);
+[[nodiscard]] std::optional<Failure> decode_gif(std::span<const std::byte> encoded, Image& into);
+[[nodiscard]] std::optional<Failure> decode_pnm(std::span<const std::byte> encoded, Image& into);
+[[nodiscard]] std::optional<Failure> decode_bmp(std::span<const std::byte> encoded, Image& into);
+[[nodiscard]] std::optional<Failure> decode_jpeg2000(std::span<const std::byte> encoded, const ImageHeader& header,
+                                                     Image& into);
+
+/// By OpenCV's imgcodecs, whose module is opened now if it is not yet. Throws Error if it cannot be. OpenCV decodes
+/// what is there of a cut file and says nothing: the caller has looked at its length.
+[[nodiscard]] std::optional<Failure> decode_with_opencv(std::span<const std::byte> encoded, const ImageHeader& header,
+                                                        Image& into);
 
 /// The image as a person sees it, given as stored and its EXIF orientation, 1 to 8.
 [[nodiscard]] Image turned(Image stored, int orientation);

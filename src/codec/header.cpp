@@ -53,14 +53,68 @@ void set_orientation(ImageHeader& header, int orientation) noexcept {
   header.oriented = orientation >= 5 ? Extent{header.stored.width, header.stored.height} : header.stored;
 }
 
+std::optional<Failure> set_extent(ImageHeader& into, std::uint64_t height, std::uint64_t width,
+                                  std::string_view format) {
+  constexpr std::uint64_t most = 0x7FFFFFFFU;
+  if (height == 0 || width == 0 || height > most || width > most) {
+    return Failure{Fault::corrupt, fmt::format("{} says that it has {} rows and {} columns", format, height, width)};
+  }
+  into.stored = {static_cast<int>(height), static_cast<int>(width)};
+  set_orientation(into, into.orientation);
+  return {};
+}
+
+std::optional<Failure> missing_rows(const ImageHeader& header, std::string_view format, std::uint64_t pixels_at,
+                                    std::uint64_t row_bytes, std::uint64_t file_bytes) {
+  const auto rows = static_cast<std::uint64_t>(header.stored.height);
+  const std::uint64_t there = file_bytes > pixels_at ? (file_bytes - pixels_at) / row_bytes : 0;
+  if (there >= rows) {
+    return {};
+  }
+  return Failure{Fault::truncated, fmt::format("{} ends after {} of {} rows", format, there, rows)};
+}
+
 namespace {
 
-Failure not_read(std::string_view format) {
-  return {Fault::unsupported, fmt::format("{} is not read by this version. Convert it to PNG", format)};
+using namespace std::string_view_literals;
+
+/// Formats that are known by their first bytes only, so that a person reads more than "not an image".
+std::optional<std::string_view> known_by_name(Head& head) {
+  const ByteView magic = head.view(0, 132);
+  const auto is_box = [&](std::string_view brand) {
+    return magic.begins_with("ftyp"sv, 4) && magic.begins_with(brand, 8);
+  };
+  if (is_box("avif"sv) || is_box("avis"sv)) {
+    return "AVIF";
+  }
+  if (is_box("heic"sv) || is_box("heix"sv) || is_box("mif1"sv) || is_box("hevc"sv) || is_box("msf1"sv)) {
+    return "HEIF";
+  }
+  if (magic.begins_with("\xFF\x0A"sv) || magic.begins_with("\0\0\0\x0CJXL \r\n\x87\n"sv)) {
+    return "JPEG XL";
+  }
+  if (magic.begins_with("\x76\x2F\x31\x01"sv)) {
+    return "OpenEXR";
+  }
+  if (magic.begins_with("#?RADIANCE"sv) || magic.begins_with("#?RGBE"sv)) {
+    return "Radiance HDR";
+  }
+  if (magic.begins_with("PF\n"sv) || magic.begins_with("Pf\n"sv)) {
+    return "PFM";
+  }
+  if (magic.begins_with("8BPS"sv)) {
+    return "Photoshop PSD";
+  }
+  if (magic.begins_with("DICM"sv, 128)) {
+    return "DICOM";
+  }
+  if (magic.begins_with("%PDF-"sv)) {
+    return "PDF";
+  }
+  return {};
 }
 
 Result<ImageHeader> parse(Head& head) {
-  using namespace std::string_view_literals;
   const ByteView magic = head.view(0, 12);
   if (magic.begins_with("\x89PNG\r\n\x1a\n"sv)) {
     return parse_png_header(head);
@@ -70,21 +124,34 @@ Result<ImageHeader> parse(Head& head) {
   }
   for (const auto tiff : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
     if (magic.begins_with(tiff)) {
-      return not_read("TIFF");
+      return parse_tiff_header(head);
     }
   }
   if (magic.begins_with("RIFF"sv) && magic.begins_with("WEBP"sv, 8)) {
-    return not_read("WebP");
+    return parse_webp_header(head);
   }
   if (magic.begins_with("GIF87a"sv) || magic.begins_with("GIF89a"sv)) {
-    return not_read("GIF");
+    return parse_gif_header(head);
   }
   // "BM" alone is how a text may begin: the four reserved bytes are 0 in a bitmap.
   if (magic.begins_with("BM"sv) && magic.begins_with("\0\0\0\0"sv, 6)) {
-    return not_read("BMP");
+    return parse_bmp_header(head);
+  }
+  const bool letter_p = magic.has(0, 3) && magic.u8(0) == 'P' && (magic.u8(2) <= ' ' || magic.u8(2) == '#');
+  if (letter_p && magic.u8(1) >= '1' && magic.u8(1) <= '7') {
+    return parse_pnm_header(head);
+  }
+  if (magic.begins_with("\x59\xA6\x6A\x95"sv)) {
+    return parse_sun_raster_header(head);
+  }
+  if (magic.begins_with("\0\0\0\x0CjP  \r\n\x87\n"sv) || magic.begins_with("\xFF\x4F\xFF\x51"sv)) {
+    return parse_jpeg2000_header(head);
   }
   if (magic.size() == 0) {
     return head.why_short();
+  }
+  if (const auto known = known_by_name(head)) {
+    return Failure{Fault::unsupported, fmt::format("{} is not read by this version. Convert it to PNG", *known)};
   }
   return Failure{Fault::not_an_image, "the file does not begin like an image"};
 }
@@ -152,6 +219,14 @@ std::string_view name(ImageFormat format) noexcept {
     case ImageFormat::unknown: return "unknown";
     case ImageFormat::png: return "png";
     case ImageFormat::jpeg: return "jpeg";
+    case ImageFormat::webp: return "webp";
+    case ImageFormat::tiff: return "tiff";
+    case ImageFormat::bmp: return "bmp";
+    case ImageFormat::gif: return "gif";
+    case ImageFormat::pnm: return "pnm";
+    case ImageFormat::pam: return "pam";
+    case ImageFormat::sun_raster: return "sun raster";
+    case ImageFormat::jpeg2000: return "jpeg 2000";
   }
   return "?";
 }

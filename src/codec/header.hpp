@@ -15,7 +15,19 @@
 namespace pantile {
 
 /// The numbers enter the catalog and its digest: never change one, only add.
-enum class ImageFormat : std::uint8_t { unknown = 0, png = 1, jpeg = 2 };
+enum class ImageFormat : std::uint8_t {
+  unknown = 0,
+  png = 1,
+  jpeg = 2,
+  webp = 3,
+  tiff = 4,
+  bmp = 5,
+  gif = 6,
+  pnm = 7,         ///< PBM, PGM, PPM
+  pam = 8,         ///< PAM, the youngest of that family
+  sun_raster = 9,  ///< Sun raster
+  jpeg2000 = 10
+};
 
 /// The stable, lower-case name: "png".
 [[nodiscard]] std::string_view name(ImageFormat format) noexcept;
@@ -28,8 +40,16 @@ struct ImageHeader {
   int bits = 0;              ///< of one stored sample: 1, 2, 4, 8 or 16 (a palette: of its colours, 8)
   int orientation = 1;       ///< EXIF: 1 to 8; 1 if there is none or it makes no sense
   bool progressive = false;  ///< JPEG in several scans
-  bool interlaced = false;   ///< PNG, Adam7
+  bool interlaced = false;   ///< PNG, Adam7; GIF
   bool has_alpha = false;    ///< an alpha channel, or a transparent colour
+  bool cmyk = false;         ///< stored as four inks, decoded as RGB
+  bool palette = false;      ///< stored as numbers of colours, decoded as RGB
+  bool lossless = false;     ///< WebP: in its lossless form
+  bool animated = false;     ///< WebP: of its pictures the first is decoded
+  /// TIFF: pixels that are coded together, and so must be decoded together; empty where that is the whole image. A
+  /// strip is a tile as wide as the image. Tiles at the edges may reach beyond it.
+  Extent tile{};
+  int samples = 0;  ///< TIFF: of one stored pixel
   bool operator==(const ImageHeader&) const = default;
 };
 
@@ -44,10 +64,11 @@ struct ImageHeader {
 }
 
 /// A header that goes on beyond this many bytes from the start of a file is Fault::unsupported. Portrait photos may
-/// have some megabytes of depth map before the pixels.
+/// have some megabytes of depth map before the pixels. Not for TIFF and WebP, where what matters may be at the end.
 inline constexpr std::size_t header_limit_bytes = std::size_t{16} << 20U;
 
-/// Reads the header from the beginning of a file of `file_bytes` bytes. `head` should reach to where the pixels begin.
+/// Reads the header from the beginning of a file of `file_bytes` bytes. `head` should reach to where the pixels begin
+/// (TIFF and WebP: be the whole file).
 /// Never reads outside `head`, whatever its bytes. Faults: not_an_image, unsupported (also: `head` is too short),
 /// truncated (the file is), corrupt.
 [[nodiscard]] Result<ImageHeader> probe(std::span<const std::byte> head, std::uint64_t file_bytes);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,10 +74,26 @@ inline constexpr int max_segments = 100'000;
 /// EXIF is looked into so far: as much as a JPEG segment can hold.
 inline constexpr std::size_t max_exif_bytes = 65'536;
 
-// Precondition of both: `head` begins with the magic of the format.
+// Precondition of all: `head` begins with the magic of the format.
 
 [[nodiscard]] Result<ImageHeader> parse_png_header(Head& head);
 [[nodiscard]] Result<ImageHeader> parse_jpeg_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_webp_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_tiff_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_gif_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_bmp_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_pnm_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_sun_raster_header(Head& head);
+[[nodiscard]] Result<ImageHeader> parse_jpeg2000_header(Head& head);
+
+/// What most formats without compression can say wrong: no pixels, or more a side than can be counted. Nothing if the
+/// extent makes sense, which is then in `into`.
+[[nodiscard]] std::optional<Failure> set_extent(ImageHeader& into, std::uint64_t height, std::uint64_t width,
+                                                std::string_view format);
+/// "the file ends after 12 of 64 rows", for pixels of `row_bytes` a row from `pixels_at` on; nothing if they are there.
+[[nodiscard]] std::optional<Failure> missing_rows(const ImageHeader& header, std::string_view format,
+                                                  std::uint64_t pixels_at, std::uint64_t row_bytes,
+                                                  std::uint64_t file_bytes);
 
 /// The orientation of a TIFF structure, which is what EXIF is; 1 for anything that makes no sense.
 [[nodiscard]] int exif_orientation(const ByteView& tiff) noexcept;

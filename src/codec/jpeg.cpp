@@ -10,7 +10,9 @@
 #include <jerror.h>
 
 #include <algorithm>
+#include <vector>
 
+#include "codec/cmyk.hpp"
 #include "codec/decoders.hpp"
 
 namespace pantile::detail {
@@ -26,8 +28,9 @@ struct JpegJob {
   unsigned long encoded_bytes{};
   unsigned char* pixels{};
   std::size_t row_bytes{};
-  Extent extent{};  ///< as the header parser saw it
-  int channels{};
+  unsigned char* inks{};  ///< a row of CMYK; null for all others
+  Extent extent{};        ///< as the header parser saw it
+  int components{};
   int max_scans{};
   bool ran_out{};  ///< the file, or its end marker, came before the image was complete; libjpeg goes on with zeros
   Fault fault{};
@@ -104,6 +107,24 @@ void on_progress(j_common_ptr codec) {
   }
 }
 
+/// Of inks the file has the paper that shows between them: so Adobe wrote them, and all others since.
+void to_rgb(const unsigned char* inks, unsigned char* to, int width) {
+  for (int x = 0; x < width; ++x, inks += 4, to += 3) {
+    for (int ink = 0; ink < 3; ++ink) {
+      to[ink] = static_cast<unsigned char>(light_through(255U - inks[ink], 255U - inks[3], 255));
+    }
+  }
+}
+
+void read_inks(JpegJob& job) {
+  jpeg_decompress_struct& codec = job.codec;
+  while (codec.output_scanline < codec.output_height) {
+    unsigned char* const to = job.pixels + codec.output_scanline * job.row_bytes;
+    jpeg_read_scanlines(&codec, &job.inks, 1);
+    to_rgb(job.inks, to, job.extent.width);
+  }
+}
+
 void read_rows(JpegJob& job) {
   jpeg_decompress_struct& codec = job.codec;
   constexpr unsigned most_rows = 16;
@@ -125,12 +146,12 @@ void read_image(JpegJob& job) {
   jpeg_read_header(&codec, TRUE);
   const bool as_expected = static_cast<int>(codec.image_height) == job.extent.height &&
                            static_cast<int>(codec.image_width) == job.extent.width &&
-                           codec.num_components == job.channels;
+                           codec.num_components == job.components;
   if (!as_expected) {
     job.errors.msg_code = JERR_SOF_DUPLICATE;
     give_up(job, Fault::corrupt);
   }
-  codec.out_color_space = job.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  codec.out_color_space = job.components == 1 ? JCS_GRAYSCALE : (job.components == 4 ? JCS_CMYK : JCS_RGB);
   codec.dct_method = JDCT_ISLOW;
   codec.do_fancy_upsampling = TRUE;
   jpeg_start_decompress(&codec);
@@ -141,7 +162,11 @@ void read_image(JpegJob& job) {
       give_up(job, Fault::truncated);
     }
   }
-  read_rows(job);
+  if (job.inks != nullptr) {
+    read_inks(job);
+  } else {
+    read_rows(job);
+  }
   jpeg_finish_decompress(&codec);
 }
 
@@ -188,10 +213,10 @@ Failure why(const JpegJob& job) {
     case Fault::too_large:
       return {Fault::too_large, fmt::format("JPEG has more than {} scans: a decompression bomb?", job.max_scans)};
     case Fault::unsupported:
-      return {Fault::unsupported, fmt::format("JPEG of a kind that is not read by this version: {}", job.text)};
+      return {Fault::unsupported, fmt::format("JPEG of a kind that is not read by this version ({})", job.text)};
     default: break;
   }
-  return {Fault::corrupt, fmt::format("JPEG is damaged after {} of {} rows: {}",
+  return {Fault::corrupt, fmt::format("JPEG is damaged after {} of {} rows ({})",
                                       whole_rows(job.codec, job.extent.height), job.extent.height, job.text)};
 }
 
@@ -205,7 +230,9 @@ std::optional<Failure> decode_jpeg(std::span<const std::byte> encoded, const Ima
   job.pixels = reinterpret_cast<unsigned char*>(into.bytes().data());
   job.row_bytes = into.view().row_bytes();
   job.extent = header.stored;
-  job.channels = header.channels;
+  job.components = header.cmyk ? 4 : header.channels;
+  std::vector<unsigned char> inks(header.cmyk ? static_cast<std::size_t>(header.stored.width) * 4 : 0);
+  job.inks = inks.empty() ? nullptr : inks.data();
   job.max_scans = max_scans;
   const bool done = run(job);
   std::optional<Failure> failure;

@@ -51,17 +51,15 @@ Result<ImageHeader> parse_frame(std::uint32_t code, const ByteView& segment) {
   if (height == 0 || width == 0) {
     return Failure{Fault::corrupt, fmt::format("JPEG says that it has {} rows and {} columns", height, width)};
   }
-  if (components == 4) {
-    return Failure{Fault::unsupported, "CMYK JPEG is not read by this version. Convert it to RGB"};
-  }
-  if (components != 1 && components != 3) {
+  if (components != 1 && components != 3 && components != 4) {
     return Failure{Fault::unsupported, fmt::format("JPEG with {} components is not read by this version", components)};
   }
   return ImageHeader{.format = ImageFormat::jpeg,
                      .stored = {static_cast<int>(height), static_cast<int>(width)},
-                     .channels = static_cast<int>(components),
+                     .channels = components == 1 ? 1 : 3,
                      .bits = 8,
-                     .progressive = code == marker::sof0 + 2 || code == marker::sof0 + 10};
+                     .progressive = code == marker::sof0 + 2 || code == marker::sof0 + 10,
+                     .cmyk = components == 4};
 }
 
 std::optional<int> orientation_of_app1(const ByteView& segment) {
@@ -109,6 +107,9 @@ Result<ImageHeader> parse_jpeg_header(Head& head) {
       return Failure{Fault::corrupt, "JPEG has no frame header"};
     }
     if (code == marker::sos) {
+      const ByteView scan = head.view(at + 4, 1);
+      const auto components = static_cast<std::uint32_t>(frame->cmyk ? 4 : frame->channels);
+      frame->progressive = frame->progressive || (scan.size() == 1 && scan.u8(0) < components);
       set_orientation(*frame, orientation.value_or(1));
       return *frame;
     }

@@ -117,7 +117,7 @@ Failure why(const PngJob& job) {
     place = fmt::format("in pass {} of {}, {}", std::min(job.pass + 1, job.passes), job.passes, place);
   }
   if (!job.ran_out) {
-    return {Fault::corrupt, fmt::format("PNG is damaged {}: {}", place, job.text)};
+    return {Fault::corrupt, fmt::format("PNG is damaged {} ({})", place, job.text)};
   }
   if (all_rows) {
     return {Fault::truncated, fmt::format("PNG has data for its {} rows, but no end", height)};

@@ -59,7 +59,8 @@ Result<ImageHeader> parse_ihdr(const ByteView& head) {
                      .channels = colour_types[colour].channels,
                      .bits = colour == 3 ? 8 : static_cast<int>(depth),
                      .interlaced = head.u8(at + 12) == 1,
-                     .has_alpha = colour == 4 || colour == 6};
+                     .has_alpha = colour == 4 || colour == 6,
+                     .palette = colour == 3};
   set_orientation(header, 1);
   return header;
 }

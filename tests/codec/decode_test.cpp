@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "codec/samples.hpp"
 
 namespace pantile {
@@ -33,6 +35,39 @@ TEST(Gate, RefusesBombsByTheirRatioAndSparesSmallImages) {
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->detail, "the image is 1016 times as large as its file, the limit is 1000: a decompression bomb?");
   EXPECT_EQ(refusal(header_of({8001, 8000}, 1), 65'000, {}), std::nullopt);
+}
+
+TEST(Gate, LetsHugeImagesThroughWhoseRegionsCanBeRead) {
+  ImageHeader slide = header_of({60'000, 60'000}, 3);
+  slide.format = ImageFormat::tiff;
+  slide.tile = {256, 256};
+  const std::uint64_t file_bytes = std::uint64_t{2} << 30U;
+  EXPECT_TRUE(reads_regions(slide));
+  EXPECT_EQ(refusal(slide, file_bytes, {}), std::nullopt);
+  ASSERT_TRUE(refusal_of_whole(slide, file_bytes, {})) << "decode() has only whole images";
+  EXPECT_EQ(refusal(slide, 100'000, {})->detail.substr(0, 12), "the image is") << "a bomb stays one";
+  slide.stored = {70'000, 70'000};
+  EXPECT_EQ(refusal(slide, file_bytes, {})->detail,
+            "the image is 70000×70000 pixels, 4900 million; the limit is 4295 million");
+  // One strip for all, tiles of absurd size, another format, a header without these facts.
+  for (const auto& [tile, format] : {std::pair{Extent{70'000, 70'000}, ImageFormat::tiff},
+                                     {Extent{16'384, 16'384}, ImageFormat::tiff},
+                                     {Extent{256, 256}, ImageFormat::png},
+                                     {Extent{}, ImageFormat::tiff}}) {
+    slide.tile = tile;
+    slide.format = format;
+    EXPECT_FALSE(reads_regions(slide));
+    EXPECT_TRUE(refusal(slide, 100'000'000, {}));
+  }
+}
+
+TEST(Gate, EachLimitIsTheCallers) {
+  const ImageHeader header = header_of({100, 100}, 3);
+  EXPECT_EQ(refusal(header, 1'000, {}), std::nullopt);
+  EXPECT_TRUE(refusal(header, 1'000, {.max_file_bytes = 999}));
+  EXPECT_TRUE(refusal(header, 1'000, {.max_pixels = 9'999}));
+  EXPECT_TRUE(refusal(header, 1'000, {.max_ratio = 29, .ratio_free_pixels = 0}));
+  EXPECT_FALSE(refusal(header, 1'000, {.max_ratio = 30, .ratio_free_pixels = 0}));
 }
 
 TEST(Decode, LooksAtTheGateFirst) {

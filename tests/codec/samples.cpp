@@ -16,6 +16,9 @@
 namespace pantile::samples {
 namespace {
 
+/// The program under test has its module beside it; these tests lie elsewhere.
+const bool module_is_named = ::setenv("PANTILE_IMGCODECS_LIB", PANTILE_IMGCODECS_DEFAULT, 0) == 0;
+
 constexpr std::string_view png_signature{"\x89PNG\r\n\x1a\n", 8};
 
 void put_be32(Bytes& to, std::uint32_t value) {

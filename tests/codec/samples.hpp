@@ -50,6 +50,46 @@ struct Jpeg {
 /// Where the marker 0xFF `code` is for the nth time, 0 for the first; the size of the file if it is not.
 [[nodiscard]] std::size_t find_marker(std::span<const std::byte> jpeg, unsigned code, int nth = 0);
 
+struct Tiff {
+  bool big_endian = false;
+  bool big_offsets = false;  ///< BigTIFF
+  Extent tile{};             ///< empty: strips
+  int rows_per_strip = 8;
+  int compression = 1;
+  int photometric = -1;  ///< by the channels: grey or RGB
+  bool planes = false;
+  int orientation = 1;
+};
+/// By libtiff. Two and four channels have an alpha that nothing was multiplied with.
+[[nodiscard]] Bytes file_of(const Image& picture, const Tiff& facts);
+
+struct Webp {
+  bool lossless = false;
+  int orientation = 0;  ///< 0: no EXIF
+  int frames = 0;       ///< of an animation, which shows the same picture all the time; 0: none
+};
+/// By libwebp, in the simple form unless EXIF or an animation needs the extended one. Three or four channels.
+[[nodiscard]] Bytes file_of(const Image& picture, const Webp& facts);
+/// With length and padding.
+[[nodiscard]] Bytes webp_chunk(std::string_view name, std::span<const std::byte> payload);
+
+struct Gif {
+  Extent screen;
+  Rect place;            ///< of the picture
+  int transparent = -1;  ///< number of a colour
+  bool interlaced = false;
+};
+/// By giflib: colour i of 16 is (16 i, 255 − 3 i, i²), and the pixel at row y, column x of the picture has
+/// gif_colour().
+[[nodiscard]] Bytes file_of(const Gif& gif);
+[[nodiscard]] constexpr int gif_colour(int y, int x) noexcept { return (y * 7 + x * 3 + x * y % 5) % 16; }
+
+struct Bmp {
+  bool top_down = false;
+};
+/// Of three channels; 24 bits a pixel.
+[[nodiscard]] Bytes file_of(const Image& picture, const Bmp& facts);
+
 /// A TIFF structure with one tag, the orientation.
 [[nodiscard]] Bytes exif(unsigned orientation, bool little_endian);
 /// The same as an APP1 segment.
