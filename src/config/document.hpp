@@ -2,8 +2,10 @@
 // A YAML text as a plain tree in which every key and value knows its place. yaml-cpp parses; what it lets pass in
 // silence (duplicate keys, `<<`, cycles of aliases, a second document) is an error here.
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/diagnostics.hpp"
@@ -31,12 +33,16 @@ struct ConfigEntry {
   ConfigNode value;
 };
 
+/// Nothing, there.
+[[nodiscard]] ConfigNode node_at(Place place);
+
 /// The tree of a file's text. Mistakes are added to `diagnostics`; what can be read of the tree is returned.
 [[nodiscard]] ConfigNode parse_document(const std::string& display, const std::string& text,
                                         std::vector<Diagnostic>& diagnostics);
 
-/// Puts one "a.b=value" over the tree, making maps on the way. `order` counts the sets, from 1.
-void apply_set(ConfigNode& root, const std::string& set, std::size_t order, std::vector<Diagnostic>& diagnostics);
+/// The same of a part of a line: `text` begins at `first_column` of the first line of `source`.
+[[nodiscard]] ConfigNode parse_fragment(std::shared_ptr<const ConfigSource> source, int first_column,
+                                        const std::string& text, std::vector<Diagnostic>& diagnostics);
 
 /// `text` as a YAML scalar: plain where that reads back as the same text, else in double quotes.
 [[nodiscard]] std::string yaml_scalar(std::string_view text);

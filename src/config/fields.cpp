@@ -1,7 +1,5 @@
 #include "config/fields.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/byte_size.hpp"
@@ -185,16 +183,6 @@ KeyTree make_tree() {
   return root;
 }
 
-std::string default_text(const Field& field, const Slot& slot) {
-  if (field.need == required) {
-    return "**required**";
-  }
-  if (!field.default_note.empty()) {
-    return std::string{field.default_note};
-  }
-  return fmt::format("`{}`", slot.write().value_or(""));
-}
-
 }  // namespace
 
 const std::vector<Field>& config_fields() { return table; }
@@ -213,21 +201,6 @@ std::vector<std::string> KeyTree::child_names() const {
 const KeyTree& config_keys() {
   static const KeyTree tree = make_tree();
   return tree;
-}
-
-std::string config_reference_markdown() {
-  RunConfig defaults;
-  defaults.input.resize(1);
-  defaults.pipeline.resize(1);
-  defaults.outputs.resize(1);
-  std::string text = "| key | values | default | affects | meaning |\n|---|---|---|---|---|\n";
-  for (const Field& field : table) {
-    const Slot slot = field.slot(defaults, 0);
-    text += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.key,
-                        slot.entries ? slot.entries->named ? "a map" : "a list" : slot.type, default_text(field, slot),
-                        field.affects == result ? "result" : "execution", field.doc);
-  }
-  return text;
 }
 
 }  // namespace pantile

@@ -40,7 +40,4 @@ struct KeyTree {
 };
 [[nodiscard]] const KeyTree& config_keys();
 
-/// The tables of docs/config.md between its two markers. The page is checked against this by a test.
-[[nodiscard]] std::string config_reference_markdown();
-
 }  // namespace pantile

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/file.hpp"
-#include "config/emit.hpp"
+#include "config/reference.hpp"
 #include "config/suggest.hpp"
 #include "sample.hpp"
 
