@@ -14,17 +14,30 @@ std::string joined(std::string_view path, std::string_view name) {
   return path.empty() ? std::string{name} : fmt::format("{}.{}", path, name);
 }
 
+bool is_broken(const ConfigNode& node) {
+  return node.broken || std::any_of(node.items.begin(), node.items.end(), is_broken);
+}
+
+std::vector<std::string> variables_in(const ConfigNode& node) {
+  std::vector<std::string> names = node.variables;
+  for (const ConfigNode& item : node.items) {
+    const std::vector<std::string> below = variables_in(item);
+    names.insert(names.end(), below.begin(), below.end());
+  }
+  return names;
+}
+
 /// Walks the tree of the text along the tree of keys, and fills the config. Collects every mistake on the way.
 class Binder {
  public:
   Binder(RunConfig& config, std::vector<Diagnostic>& diagnostics) : config_{config}, diagnostics_{diagnostics} {}
 
-  Places bind(const ConfigNode& root) {
+  GivenValues bind(const ConfigNode& root) {
     const Place file{root.place.source, -1, 0, 0};
     bind_group(config_keys(), &root, "", 0, file);
     fill_in(file);
     check_together();
-    return std::move(places_);
+    return std::move(given_);
   }
 
  private:
@@ -35,6 +48,9 @@ class Binder {
   /// `place`: where to point if something is missing.
   void bind_key(const KeyTree& keys, const ConfigNode* node, const std::string& path, std::size_t index,
                 const Place& place) {
+    if (node != nullptr && node->broken) {
+      return;
+    }
     if (keys.children.empty()) {
       bind_value(*keys.field, node, path, index, place);
     } else if (keys.field != nullptr) {
@@ -77,7 +93,10 @@ class Binder {
       }
       return;
     }
-    places_[path] = node->place;
+    given_[path] = {node->place, variables_in(*node)};
+    if (is_broken(*node)) {
+      return;
+    }
     const auto misread = field.slot(config_, index).read(*node, config_.folder);
     if (misread) {
       complain(fmt::format("'{}' cannot be {}", path, said(*misread->at)), misread->at->place, misread->hint);
@@ -150,7 +169,7 @@ class Binder {
       config_.name = std::filesystem::path{file.source->display}.stem().string();
     }
     for (StageConfig& stage : config_.pipeline) {
-      if (!places_.contains(fmt::format("pipeline.{}.output.scale", stage.id))) {
+      if (!given_.contains(fmt::format("pipeline.{}.output.scale", stage.id))) {
         stage.output.scale = stage.image.scale.inverse();
       }
     }
@@ -168,28 +187,28 @@ class Binder {
       check_channels(stage, "std", stage.image.deviation.size());
     }
     for (const OutputConfig& output : config_.outputs) {
-      const auto place = places_.find(fmt::format("outputs.{}.from", output.name));
-      if (place != places_.end() && is_identifier(output.from) &&
+      const auto place = given_.find(fmt::format("outputs.{}.from", output.name));
+      if (place != given_.end() && is_identifier(output.from) &&
           std::find(ids.begin(), ids.end(), output.from) == ids.end()) {
         const std::string near = did_you_mean(similar_names(output.from, ids));
-        complain(fmt::format("there is no stage '{}'", output.from), place->second,
+        complain(fmt::format("there is no stage '{}'", output.from), place->second.place,
                  near.empty() ? fmt::format("stages: {}", fmt::join(ids, ", ")) : near);
       }
     }
   }
 
   void check_channels(const StageConfig& stage, const char* key, std::size_t count) {
-    const auto place = places_.find(fmt::format("pipeline.{}.image.{}", stage.id, key));
+    const auto place = given_.find(fmt::format("pipeline.{}.image.{}", stage.id, key));
     const auto channels = static_cast<std::size_t>(stage.image.channels());
-    if (place != places_.end() && count != 1 && count != channels) {
-      complain(fmt::format("'{}' has {} values", place->first, count), place->second,
+    if (place != given_.end() && count != 1 && count != channels) {
+      complain(fmt::format("'{}' has {} values", place->first, count), place->second.place,
                fmt::format("expected 1 or one per channel: {}", channels));
     }
   }
 
   RunConfig& config_;
   std::vector<Diagnostic>& diagnostics_;
-  Places places_;
+  GivenValues given_;
 };
 
 }  // namespace
@@ -201,10 +220,13 @@ std::string said(const ConfigNode& node) {
     case ConfigNode::Kind::map: return "a map";
     case ConfigNode::Kind::scalar: break;
   }
-  return fmt::format("'{}'", node.text);
+  std::string text = node.text;  // A variable may hold anything, what moves a terminal's cursor too.
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return fmt::format("'{}'", text);
 }
 
-Places bind_config(RunConfig& config, const ConfigNode& root, std::vector<Diagnostic>& diagnostics) {
+GivenValues bind_config(RunConfig& config, const ConfigNode& root, std::vector<Diagnostic>& diagnostics) {
   return Binder{config, diagnostics}.bind(root);
 }
 

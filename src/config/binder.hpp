@@ -10,12 +10,17 @@
 
 namespace pantile {
 
-/// Where each value that was given stands, by dotted key: "pipeline.upscale.image.scale".
-using Places = std::map<std::string, Place>;
+/// A value that was given, and the variables of the environment in it.
+struct Given {
+  Place place;
+  std::vector<std::string> variables;
+};
+/// By dotted key: "pipeline.upscale.image.scale".
+using GivenValues = std::map<std::string, Given>;
 
 /// Fills `config` along the table of keys; mistakes are added to `diagnostics`. `config.folder` is set before.
 /// Precondition: `root` is a map.
-Places bind_config(RunConfig& config, const ConfigNode& root, std::vector<Diagnostic>& diagnostics);
+GivenValues bind_config(RunConfig& config, const ConfigNode& root, std::vector<Diagnostic>& diagnostics);
 
 /// How a message names the value: "'rgb'", "a list", "empty".
 [[nodiscard]] std::string said(const ConfigNode& node);

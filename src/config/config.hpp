@@ -24,9 +24,9 @@ struct Ratio {
 /// "1/255", "0.5": the shortest text that reads back as the same ratio.
 [[nodiscard]] std::string to_string(const Ratio& ratio);
 
-/// A path of the config. In a file it counts from the folder of that file, in `--set` from the current folder.
+/// A path of the config. In a file it counts from the folder of that file, elsewhere from the current folder.
 struct ConfigPath {
-  std::string written;             ///< as in the job file; absolute if it came from --set
+  std::string written;             ///< as the job file would write it; absolute if it does not come from a file
   std::filesystem::path resolved;  ///< absolute
   bool operator==(const ConfigPath&) const = default;
 };
@@ -178,12 +178,14 @@ struct RunConfig {
   bool operator==(const RunConfig&) const = default;
 };
 
-/// Reads and checks a job file, then applies `sets` ("devices.memory.cap=4GiB", values are YAML; the last one of a key
-/// wins; list entries by position or id: "input.0.path=…", "pipeline.upscale.image.scale=1/127").
+/// Reads and checks a job file, on top of the files that it includes; then come the variables of the environment
+/// (PANTILE__TILES__SIZE=96), then `sets` ("devices.memory.cap=4GiB", values are YAML; the last one of a key wins; list
+/// entries by position or id: "input.0.path=…", "pipeline.upscale.image.scale=1/127").
 /// Throws ConfigError (config/diagnostics.hpp, a UsageError) with every mistake of file and sets at once.
 [[nodiscard]] RunConfig load_config(const std::filesystem::path& path, const std::vector<std::string>& sets = {});
 
-/// The same from text. `display` stands for the file in messages; relative paths count from `folder`.
+/// The same from text, without the environment. `display` stands for the file in messages; relative paths count from
+/// `folder`.
 [[nodiscard]] RunConfig parse_config(const std::string& text, const std::string& display,
                                      const std::filesystem::path& folder, const std::vector<std::string>& sets = {});
 

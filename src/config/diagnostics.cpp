@@ -51,7 +51,7 @@ std::string where(const Diagnostic& diagnostic, Paint paint) {
     return diagnostic.hint.empty() ? file : file + fmt::format("   = {}\n", painted(diagnostic.hint, "32", paint));
   }
   const std::string line = shown_line(place.source->lines[static_cast<std::size_t>(place.line)]);
-  if (place.source->from_command_line) {
+  if (place.source->kind != ConfigSource::Kind::file) {
     return fmt::format("  --> {}\n      {}\n", line, caret_line(diagnostic, line, paint));
   }
   const std::string number = std::to_string(place.line + 1);
@@ -69,14 +69,16 @@ std::string whole_text(const std::vector<Diagnostic>& diagnostics, Paint paint) 
   if (shown < diagnostics.size()) {
     text += fmt::format("… and {} more.\n", diagnostics.size() - shown);
   }
-  text += fmt::format("{} error{}, nothing was started. All keys: docs/config.md", diagnostics.size(),
+  text += fmt::format("{} error{}, nothing was started. All keys: pantile config keys", diagnostics.size(),
                       diagnostics.size() == 1 ? "" : "s");
   return text;
 }
 
 std::vector<Diagnostic> sorted(std::vector<Diagnostic> diagnostics) {
   const auto key = [](const Diagnostic& d) {
-    return std::tuple{d.place.source == nullptr ? 0 : d.place.source->order, d.place.line, d.place.column};
+    const ConfigSource* const source = d.place.source.get();
+    return std::tuple{source == nullptr ? ConfigSource::Kind::file : source->kind,
+                      source == nullptr ? 0 : source->order, d.place.line, d.place.column};
   };
   std::stable_sort(diagnostics.begin(), diagnostics.end(),
                    [&](const Diagnostic& a, const Diagnostic& b) { return key(a) < key(b); });
@@ -89,10 +91,20 @@ std::string to_string(const Place& place) {
   if (place.source == nullptr) {
     return "";
   }
-  if (place.source->from_command_line || place.line < 0) {
+  if (place.source->kind != ConfigSource::Kind::file || place.line < 0) {
     return place.source->display;
   }
   return fmt::format("{}:{}:{}", place.source->display, place.line + 1, place.column + 1);
+}
+
+std::string origin_of(const Place& place) {
+  if (place.source != nullptr && place.source->kind == ConfigSource::Kind::set) {
+    return "--set";
+  }
+  const std::string whole = to_string(place);
+  return place.source != nullptr && place.source->kind == ConfigSource::Kind::environment
+             ? whole.substr(0, whole.find('='))
+             : whole;
 }
 
 std::string render(const Diagnostic& diagnostic, Paint paint) {

@@ -1,6 +1,7 @@
 #pragma once
 // Mistakes in a job file, shown as a compiler shows them: where, the line, a caret, what to write instead.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,12 +11,15 @@
 
 namespace pantile {
 
-/// Text that a person wrote: a job file, or one --set.
+/// Text that a person wrote: a file, an environment variable that overrides a key, or one --set.
 struct ConfigSource {
-  std::string display;             ///< "job.yaml", or "--set devices.memory.cap=4GiB"
-  std::vector<std::string> lines;  ///< for --set the one line `display`
-  bool from_command_line = false;
-  std::size_t order = 0;  ///< messages are sorted by it, then by place
+  /// In the order in which they override each other.
+  enum class Kind { file, environment, set };
+  std::string display;             ///< "job.yaml", "PANTILE__TILES__SIZE=96", "--set devices.memory.cap=4GiB"
+  std::vector<std::string> lines;  ///< for --set and variables the one line `display`
+  Kind kind = Kind::file;
+  std::filesystem::path folder{};  ///< of a file, absolute: where relative paths in it count from
+  std::size_t order = 0;           ///< messages are sorted by kind, then by it, then by place
 };
 
 /// A stretch of one line. A null source: nothing to show.
@@ -26,8 +30,10 @@ struct Place {
   int length = 0;  ///< bytes
 };
 
-/// "job.yaml:6:3", or the --set.
+/// "job.yaml:6:3", or the variable or --set as a whole.
 [[nodiscard]] std::string to_string(const Place& place);
+/// "job.yaml:6:3", "PANTILE__TILES__SIZE" or "--set".
+[[nodiscard]] std::string origin_of(const Place& place);
 
 struct Diagnostic {
   std::string message;  ///< "unknown key 'devices.jobs_per_devcie'"

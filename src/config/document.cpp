@@ -45,12 +45,17 @@ class Converter {
       }
       return documents.empty() ? node_at(place(YAML::Mark::null_mark(), 1)) : convert(documents[0], "", 0);
     } catch (const YAML::Exception& error) {
-      complain("this is not YAML", place(error.mark, 1), error.msg);
+      Place where = place(error.mark, 1);
+      const bool has_variable = !source_->lines.empty() && line_of(where).find("${") != std::string::npos;
+      complain("this is not YAML", std::move(where),
+               error.msg + (has_variable ? "; within {…} and […] a variable stands in quotes: \"${NAME}\"" : ""));
       return {};
     }
   }
 
  private:
+  const std::string& line_of(const Place& where) const { return source_->lines[static_cast<std::size_t>(where.line)]; }
+
   Place place(const YAML::Mark& mark, int length) const {
     if (mark.is_null()) {
       return {source_, 0, first_column_, length};
@@ -181,12 +186,17 @@ ConfigNode* ConfigNode::find(std::string_view key) noexcept {
   return const_cast<ConfigNode*>(std::as_const(*this).find(key));  // NOLINT: this object is not const
 }
 
-ConfigNode parse_document(const std::string& display, const std::string& text, std::vector<Diagnostic>& diagnostics) {
+ConfigNode parse_document(const std::string& display, const std::string& text, std::vector<Diagnostic>& diagnostics,
+                          const std::filesystem::path& folder, std::size_t order) {
   std::string_view body = text;
   if (body.starts_with("\xEF\xBB\xBF")) {
     body.remove_prefix(3);  // The byte order mark of some editors.
   }
-  auto source = std::make_shared<ConfigSource>(ConfigSource{.display = display, .lines = split_lines(body)});
+  auto source = std::make_shared<ConfigSource>(ConfigSource{.display = display,
+                                                            .lines = split_lines(body),
+                                                            .kind = ConfigSource::Kind::file,
+                                                            .folder = folder,
+                                                            .order = order});
   return Converter{std::move(source), 0, diagnostics}.parse(std::string{body});
 }
 

@@ -2,6 +2,7 @@
 // A YAML text as a plain tree in which every key and value knows its place. yaml-cpp parses; what it lets pass in
 // silence (duplicate keys, `<<`, cycles of aliases, a second document) is an error here.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,8 +18,10 @@ struct ConfigEntry;
 struct ConfigNode {
   enum class Kind { null, scalar, list, map };
   Kind kind = Kind::null;
-  std::string text;     ///< of a scalar
-  bool quoted = false;  ///< a scalar in quotes is never a number
+  std::string text;                    ///< of a scalar
+  bool quoted = false;                 ///< a scalar in quotes is never a number
+  bool broken = false;                 ///< a scalar with a mistake that was reported already
+  std::vector<std::string> variables;  ///< of the environment, whose values are in `text`
   std::vector<ConfigNode> items;
   std::vector<ConfigEntry> entries;  ///< in the order of the text, no key twice
   Place place;
@@ -36,9 +39,11 @@ struct ConfigEntry {
 /// Nothing, there.
 [[nodiscard]] ConfigNode node_at(Place place);
 
-/// The tree of a file's text. Mistakes are added to `diagnostics`; what can be read of the tree is returned.
+/// The tree of a file's text. Mistakes are added to `diagnostics`; what can be read of the tree is returned. `folder`
+/// and `order` are those of ConfigSource.
 [[nodiscard]] ConfigNode parse_document(const std::string& display, const std::string& text,
-                                        std::vector<Diagnostic>& diagnostics);
+                                        std::vector<Diagnostic>& diagnostics, const std::filesystem::path& folder = {},
+                                        std::size_t order = 0);
 
 /// The same of a part of a line: `text` begins at `first_column` of the first line of `source`.
 [[nodiscard]] ConfigNode parse_fragment(std::shared_ptr<const ConfigSource> source, int first_column,

@@ -29,6 +29,9 @@ Slot named_outputs(std::vector<OutputConfig>& outputs) {
 const std::vector<Field> table{
     {"schema", execution, required, "", "Version of this format: 1.",
      [](RunConfig& c, std::size_t) { return slot::whole_number(c.schema, 1, 1); }},
+    {"include", execution, optional, "nothing",
+     "Job files below this one: what they say holds where this one says nothing. Later ones win over earlier ones.",
+     [](RunConfig&, std::size_t) { return slot::included_files(); }},
     {"name", execution, optional, "name of the job file", "What the run is called in progress, reports and logs.",
      [](RunConfig& c, std::size_t) { return slot::line(c.name); }},
 
@@ -186,6 +189,21 @@ KeyTree make_tree() {
 }  // namespace
 
 const std::vector<Field>& config_fields() { return table; }
+
+std::string key_of_entry(const Field& field, const RunConfig& config, std::size_t index) {
+  std::string key{field.key};
+  for (const auto& [list, name] :
+       {std::pair{std::string_view{"input.N."}, std::to_string(index)},
+        std::pair{std::string_view{"pipeline.ID."}, index < config.pipeline.size() ? config.pipeline[index].id : ""},
+        std::pair{std::string_view{"outputs.NAME."},
+                  index < config.outputs.size() ? config.outputs[index].name : ""}}) {
+    if (key.starts_with(list)) {
+      const std::size_t wild = list.find('.') + 1;
+      key.replace(wild, list.size() - 1 - wild, name);
+    }
+  }
+  return key;
+}
 
 const KeyTree* KeyTree::child(std::string_view key) const noexcept {
   const auto found = std::find_if(children.begin(), children.end(), [&](const KeyTree& c) { return c.name == key; });

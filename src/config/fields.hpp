@@ -29,6 +29,9 @@ struct Field {
 /// In the order in which they are written and documented.
 [[nodiscard]] const std::vector<Field>& config_fields();
 
+/// The key of entry `index`: "pipeline.upscale.image.scale", "input.0.path", "outputs.page.from".
+[[nodiscard]] std::string key_of_entry(const Field& field, const RunConfig& config, std::size_t index);
+
 /// The same as a tree of key parts. A part without children is a value; one with a field and children is a list or map
 /// of groups, whose one child stands for an entry; any other is a group.
 struct KeyTree {

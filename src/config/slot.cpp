@@ -100,15 +100,32 @@ Slot path(ConfigPath& value) {
     if (node.text.starts_with("~/") || node.text == "~") {
       return Misread{&node, "'~' stands for nothing here: write the whole path"};
     }
-    const bool typed = node.place.source != nullptr && node.place.source->from_command_line;
-    const std::filesystem::path base = typed ? std::filesystem::current_path() : folder;
+    const ConfigSource* const source = node.place.source.get();
+    const bool in_file = source == nullptr || source->kind == ConfigSource::Kind::file;
+    const bool has_folder = in_file && source != nullptr && !source->folder.empty();
+    const std::filesystem::path base = !in_file     ? std::filesystem::current_path()
+                                       : has_folder ? source->folder
+                                                    : folder;
     value.resolved = (base / node.text).lexically_normal();
-    value.written = typed ? value.resolved.string() : node.text;
+    // Of an included file: as the job itself would write it, so that both may move together.
+    value.written = !in_file ? value.resolved.string()
+                    : base == folder || std::filesystem::path{node.text}.is_absolute()
+                        ? node.text
+                        : value.resolved.lexically_relative(folder).string();
     return std::nullopt;
   };
   return {.type = type,
           .read = std::move(read),
           .write = [&value]() -> Text { return yaml_scalar(value.written); },
+          .entries = {}};
+}
+
+Slot included_files() {
+  return {.type = "a path, or a list of them",
+          .read = [](const ConfigNode& node, const std::filesystem::path&) -> std::optional<Misread> {
+            return Misread{&node, "only a file can include another"};
+          },
+          .write = []() -> Text { return std::nullopt; },
           .entries = {}};
 }
 

@@ -48,6 +48,8 @@ namespace slot {
 [[nodiscard]] Slot identifier(std::string& value);
 [[nodiscard]] Slot line(std::string& value);
 [[nodiscard]] Slot path(ConfigPath& value);
+/// The files to include were read before any slot is: whatever else gives this key is refused.
+[[nodiscard]] Slot included_files();
 /// A list of texts, or one text for a list of one.
 [[nodiscard]] Slot texts(std::vector<std::string>& value, std::string type);
 /// `auto` (an empty list), or a list of these.

