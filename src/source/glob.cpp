@@ -6,79 +6,10 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "config/glob_syntax.hpp"
 
 namespace pantile {
 namespace {
-
-constexpr std::size_t max_alternatives = 1024;
-
-[[noreturn]] void refuse(std::string_view pattern, std::string_view why) {
-  throw UsageError{fmt::format("glob '{}': {}. A backslash before a character takes it as it is.", pattern, why)};
-}
-
-/// The end of the set that begins at pattern[at] == '[', one past its ']'; nothing if it does not close in this name.
-std::optional<std::size_t> end_of_set(std::string_view pattern, std::size_t at) {
-  std::size_t i = at + 1;
-  i += i < pattern.size() && pattern[i] == '!' ? 1 : 0;
-  for (bool first = true; i < pattern.size() && pattern[i] != '/'; ++i, first = false) {
-    if (pattern[i] == ']' && !first) {
-      return i + 1;
-    }
-  }
-  return {};
-}
-
-/// The parts of the outermost braces that begin at pattern[open], and where they end.
-struct Braces {
-  std::vector<std::string_view> parts;
-  std::size_t end = 0;
-};
-
-Braces braces_at(std::string_view pattern, std::size_t open) {
-  Braces braces;
-  int depth = 0;
-  std::size_t part = open + 1;
-  for (std::size_t i = open; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == '{') {
-      ++depth;
-    } else if (pattern[i] == ',' && depth == 1) {
-      braces.parts.push_back(pattern.substr(part, i - part));
-      part = i + 1;
-    } else if (pattern[i] == '}' && --depth == 0) {
-      braces.parts.push_back(pattern.substr(part, i - part));
-      braces.end = i + 1;
-      return braces;
-    }
-  }
-  refuse(pattern, "a '{' is not closed");
-}
-
-/// Replaces the first braces by each of their parts, again and again until none are left.
-void expand(std::string_view original, const std::string& pattern, std::vector<std::string>& into) {
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == '[') {
-      const auto end = end_of_set(pattern, i);
-      if (!end) {
-        refuse(original, "a '[' is not closed");
-      }
-      i = *end - 1;
-    } else if (pattern[i] == '{') {
-      const Braces braces = braces_at(pattern, i);
-      for (const std::string_view part : braces.parts) {
-        expand(original, pattern.substr(0, i) + std::string{part} + pattern.substr(braces.end), into);
-      }
-      return;
-    }
-  }
-  if (into.size() == max_alternatives) {
-    refuse(original, fmt::format("its braces stand for more than {} patterns", max_alternatives));
-  }
-  into.push_back(pattern);
-}
 
 template <class Text>
 std::vector<Text> split(std::string_view text) {
@@ -112,7 +43,7 @@ bool set_has(std::string_view set, char wanted) {
 /// Matches one character of `pattern` at `p` other than '*'; moves `p` behind it on success.
 bool matches_one(std::string_view pattern, std::size_t& p, char c) {
   if (pattern[p] == '[') {
-    const std::size_t end = end_of_set(pattern, p).value();
+    const std::size_t end = end_of_glob_set(pattern, p).value();
     const bool in_set = set_has(pattern.substr(p + 1, end - p - 2), c);
     p = in_set ? end : p;
     return in_set;
@@ -181,9 +112,10 @@ bool names_match(const std::vector<std::string>& pattern, const std::vector<std:
 }  // namespace
 
 Glob::Glob(std::string_view pattern) {
-  std::vector<std::string> expanded;
-  expand(pattern, std::string{pattern}, expanded);
-  for (const std::string& one : expanded) {
+  if (const auto mistake = glob_mistake(pattern)) {
+    throw UsageError{fmt::format("glob '{}': {}", pattern, *mistake)};
+  }
+  for (const std::string& one : glob_alternatives(pattern)) {
     alternatives_.push_back(split<std::string>(one));
   }
 }
