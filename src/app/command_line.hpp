@@ -85,6 +85,24 @@ struct CompletionCommand {
 };
 [[nodiscard]] ExitCode carry_out(const CompletionCommand& command);
 
+struct ConfigKeysCommand {
+  std::string search;  ///< in names, values and meanings; empty: all keys
+  TableFormat format = TableFormat::table;
+};
+[[nodiscard]] ExitCode carry_out(const ConfigKeysCommand& command);
+
+struct ConfigSchemaCommand {
+  bool part = false;  ///< of a file to include
+};
+[[nodiscard]] ExitCode carry_out(const ConfigSchemaCommand& command);
+
+struct ConfigShowCommand {
+  std::filesystem::path job;
+  std::vector<std::string> sets;
+  bool origin = false;  ///< say where each value came from
+};
+[[nodiscard]] ExitCode carry_out(const ConfigShowCommand& command);
+
 struct VersionCommand {
   TableFormat format = TableFormat::table;
 };
@@ -96,16 +114,19 @@ struct HelpRequest {
 };
 [[nodiscard]] ExitCode carry_out(const HelpRequest& request);
 
-using Command = std::variant<HelpRequest,        //
-                             InitCommand,        //
-                             DoctorCommand,      //
-                             RunCommand,         //
-                             PlanCommand,        //
-                             StatusCommand,      //
-                             InspectCommand,     //
-                             VerifyCommand,      //
-                             ExportCommand,      //
-                             CompletionCommand,  //
+using Command = std::variant<HelpRequest,          //
+                             InitCommand,          //
+                             DoctorCommand,        //
+                             RunCommand,           //
+                             PlanCommand,          //
+                             StatusCommand,        //
+                             InspectCommand,       //
+                             VerifyCommand,        //
+                             ExportCommand,        //
+                             ConfigKeysCommand,    //
+                             ConfigSchemaCommand,  //
+                             ConfigShowCommand,    //
+                             CompletionCommand,    //
                              VersionCommand>;
 
 /// Throws UsageError, with what to type instead, if the arguments make no command.

@@ -40,7 +40,7 @@ void add_format(CLI::App& command, TableFormat& format) {
 }
 
 CLI::Option* add_job(CLI::App& command, std::filesystem::path& job) {
-  return command.add_option("JOB", job, "The job file (YAML); its keys: docs/config.md");
+  return command.add_option("JOB", job, "The job file (YAML); its keys: pantile config keys");
 }
 
 void add_run_folder(CLI::App& command, std::filesystem::path& run) {
@@ -152,6 +152,26 @@ void declare_export(CLI::App& command, ExportCommand& exported) {
   command.footer("Example: pantile export out/pages pngs");
 }
 
+void declare_config_keys(CLI::App& command, ConfigKeysCommand& keys) {
+  command.add_option("SEARCH", keys.search, "Only keys that have this in their name, values or meaning");
+  add_format(command, keys.format);
+  command.footer("Example: pantile config keys memory");
+}
+
+void declare_config_schema(CLI::App& command, ConfigSchemaCommand& schema) {
+  command.add_flag("--part", schema.part, "For files to include: any subset of the keys");
+  command.footer(
+      "Example: pantile config schema > job.schema.json\n"
+      "         check-jsonschema --schemafile job.schema.json job.yaml");
+}
+
+void declare_config_show(CLI::App& command, ConfigShowCommand& show) {
+  add_job(command, show.job)->required();
+  add_sets(command, show.sets);
+  command.add_flag("--origin", show.origin, "Say behind each value where it came from");
+  command.footer("Example: pantile config show job.yaml --origin");
+}
+
 void declare_completion(CLI::App& command, CompletionCommand& completion) {
   add_choice(command, "SHELL", completion.shell, {{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}},
              "bash, zsh or fish")
@@ -180,6 +200,13 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   // In the order of the help; commands of one group stand together.
   add(app_, "init", "Look at images and write a job file for them", declare_init).group(start);
   add(app_, "doctor", "Check this machine, and what a job needs of it", declare_doctor).group(start);
+  CLI::App& config =
+      *app_.add_subcommand("config", "Show the keys of a job, a schema for them, or what a job comes to")->group(start);
+  config.require_subcommand(1);
+  add(config, "keys", "List every key: what may stand there, its default, what it is for", declare_config_keys);
+  add(config, "schema", "Print the JSON Schema of a job, for editors and checks", declare_config_schema);
+  add(config, "show", "Print the whole config of a job, with all that is included and set", declare_config_show);
+  config.footer("Example: pantile config keys memory");
   add(app_, "plan", "Say what a run would do: tiles, memory, time, disk", declare_plan).group(work);
   add(app_, "run", "Run a job, or go on with it where it stopped", declare_run).group(work);
   add(app_, "status", "Say how far a run is", declare_status).group(work);

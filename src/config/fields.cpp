@@ -43,9 +43,9 @@ const std::vector<Field> table{
      [](RunConfig& c, std::size_t i) { return slot::path(c.input[i].path); }},
     {"input.N.include", result, optional, "every image",
      "Globs on the path below the folder or in the archive: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any folders.",
-     [](RunConfig& c, std::size_t i) { return slot::texts(c.input[i].include, "a glob, or a list of them"); }},
+     [](RunConfig& c, std::size_t i) { return slot::globs(c.input[i].include); }},
     {"input.N.exclude", result, optional, "nothing", "Globs of what to leave out; wins over `include`.",
-     [](RunConfig& c, std::size_t i) { return slot::texts(c.input[i].exclude, "a glob, or a list of them"); }},
+     [](RunConfig& c, std::size_t i) { return slot::globs(c.input[i].exclude); }},
 
     {"pipeline", result, required, "", "List of stages; so far exactly one.",
      [](RunConfig& c, std::size_t) { return slot::list(c.pipeline, 1, 1); }},

@@ -114,7 +114,8 @@ std::optional<double> parse_percent(std::string_view text) {
     return std::nullopt;
   }
   text.remove_suffix(1);
-  return parse_number(trimmed(text));
+  text = trimmed(text);
+  return number_length(text) == text.size() ? parse_number(text) : std::nullopt;
 }
 
 std::string size_text(std::uint64_t bytes) {

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include "config/glob_syntax.hpp"
+#include "config/scalars.hpp"
+#include "config/schema_parts.hpp"
 #include "config/slot_parts.hpp"
 #include "config/suggest.hpp"
 
@@ -52,13 +55,20 @@ bool is_identifier(std::string_view text) {
 }
 
 namespace slot {
+namespace {
 
-Slot scalar(std::string type, Quotes quotes, std::function<bool(const std::string&)> assign,
+constexpr std::size_t longest_line = 200;
+
+}  // namespace
+
+bool is_quoted_number(const ConfigNode& node) { return node.quoted && parse_number(node.text).has_value(); }
+
+Slot scalar(std::string type, std::string schema, Quotes quotes, std::function<bool(const std::string&)> assign,
             std::function<Text()> write) {
   auto read = [type, quotes, assign = std::move(assign)](const ConfigNode& node,
                                                          const std::filesystem::path&) -> std::optional<Misread> {
     const bool is_scalar = node.kind == ConfigNode::Kind::scalar;
-    if (is_scalar && node.quoted && quotes == Quotes::refused) {
+    if (is_scalar && is_quoted_number(node) && quotes == Quotes::refused) {
       return Misread{&node, fmt::format("expected {}, without quotes", type)};
     }
     if (!is_scalar || !assign(node.text)) {
@@ -66,14 +76,18 @@ Slot scalar(std::string type, Quotes quotes, std::function<bool(const std::strin
     }
     return std::nullopt;
   };
-  return {.type = std::move(type), .read = std::move(read), .write = std::move(write), .entries = {}};
+  return {.type = std::move(type),
+          .read = std::move(read),
+          .write = std::move(write),
+          .entries = {},
+          .schema = std::move(schema)};
 }
 
 std::string flow_list(const std::vector<std::string>& texts) { return fmt::format("[{}]", fmt::join(texts, ", ")); }
 
 Slot identifier(std::string& value) {
   return scalar(
-      identifier_type, Quotes::allowed,
+      identifier_type, schema::identifier(), Quotes::allowed,
       [&value](const std::string& text) {
         value = text;
         return is_identifier(text);
@@ -83,10 +97,10 @@ Slot identifier(std::string& value) {
 
 Slot line(std::string& value) {
   return scalar(
-      "a text of one line", Quotes::allowed,
+      "a text of one line", schema::text(longest_line), Quotes::allowed,
       [&value](const std::string& text) {
         value = text;
-        return !text.empty() && text.size() <= 200 && !has_control_characters(text);
+        return !text.empty() && text.size() <= longest_line && !has_control_characters(text);
       },
       [&value]() -> Text { return yaml_scalar(value); });
 }
@@ -117,7 +131,8 @@ Slot path(ConfigPath& value) {
   return {.type = type,
           .read = std::move(read),
           .write = [&value]() -> Text { return yaml_scalar(value.written); },
-          .entries = {}};
+          .entries = {},
+          .schema = schema::path()};
 }
 
 Slot included_files() {
@@ -126,19 +141,24 @@ Slot included_files() {
             return Misread{&node, "only a file can include another"};
           },
           .write = []() -> Text { return std::nullopt; },
-          .entries = {}};
+          .entries = {},
+          .schema = schema::any_of({schema::path(), schema::array_of(schema::path(), 0)})};
 }
 
-Slot texts(std::vector<std::string>& value, std::string type) {
+Slot globs(std::vector<std::string>& value) {
+  const char* const type = "a glob, or a list of them";
   auto read = [&value, type](const ConfigNode& node, const std::filesystem::path&) -> std::optional<Misread> {
     const std::vector<ConfigNode> single{node};
     if (node.kind != ConfigNode::Kind::list && node.kind != ConfigNode::Kind::scalar) {
-      return Misread{&node, "expected " + type};
+      return Misread{&node, fmt::format("expected {}", type)};
     }
     value.clear();
     for (const ConfigNode& item : node.kind == ConfigNode::Kind::list ? node.items : single) {
       if (item.kind != ConfigNode::Kind::scalar || item.text.empty()) {
-        return Misread{node.kind == ConfigNode::Kind::list ? &item : &node, "expected " + type};
+        return Misread{node.kind == ConfigNode::Kind::list ? &item : &node, fmt::format("expected {}", type)};
+      }
+      if (const auto mistake = glob_mistake(item.text)) {
+        return Misread{node.kind == ConfigNode::Kind::list ? &item : &node, *mistake};
       }
       value.push_back(item.text);
     }
@@ -149,7 +169,11 @@ Slot texts(std::vector<std::string>& value, std::string type) {
     std::transform(value.begin(), value.end(), std::back_inserter(quoted), yaml_scalar);
     return flow_list(quoted);
   };
-  return {.type = std::move(type), .read = std::move(read), .write = std::move(write), .entries = {}};
+  return {.type = type,
+          .read = std::move(read),
+          .write = std::move(write),
+          .entries = {},
+          .schema = schema::any_of({schema::text(longest_glob), schema::array_of(schema::text(longest_glob), 0)})};
 }
 
 Slot auto_or_list(std::vector<std::string>& value, std::vector<std::string> choices) {
@@ -174,7 +198,11 @@ Slot auto_or_list(std::vector<std::string>& value, std::vector<std::string> choi
     return std::nullopt;
   };
   auto write = [&value]() -> Text { return value.empty() ? "auto" : flow_list(value); };
-  return {.type = std::move(type), .read = std::move(read), .write = std::move(write), .entries = {}};
+  return {.type = std::move(type),
+          .read = std::move(read),
+          .write = std::move(write),
+          .entries = {},
+          .schema = schema::any_of({schema::one_of({"auto"}), schema::array_of(schema::one_of(choices), 1, true)})};
 }
 
 Slot boolean(bool& value) {
@@ -188,7 +216,8 @@ Slot boolean(bool& value) {
   return {.type = "true or false",
           .read = std::move(read),
           .write = [&value]() -> Text { return value ? "true" : "false"; },
-          .entries = {}};
+          .entries = {},
+          .schema = schema::boolean()};
 }
 
 Slot choice_of(std::vector<std::string> names, std::function<void(std::size_t)> set,
@@ -206,7 +235,11 @@ Slot choice_of(std::vector<std::string> names, std::function<void(std::size_t)> 
     const auto at = get();
     return at ? std::optional{yaml_scalar(names[*at])} : std::nullopt;
   };
-  return {.type = one_of(names), .read = std::move(read), .write = std::move(write), .entries = {}};
+  return {.type = one_of(names),
+          .read = std::move(read),
+          .write = std::move(write),
+          .entries = {},
+          .schema = schema::one_of(names)};
 }
 
 }  // namespace slot

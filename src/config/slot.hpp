@@ -37,6 +37,7 @@ struct Slot {
   /// The value as YAML on one line; nothing if it is unset and has no word for that.
   std::function<std::optional<std::string>()> write;
   std::optional<Entries> entries;  ///< then there is no read and no write
+  std::string schema{};            ///< the same as `type` for programs: JSON Schema, see schema_parts.hpp
 };
 
 /// A letter, then letters, digits, `_` and `-`: safe in HDF5 paths, in file names and in `--set a.b=v`.
@@ -50,8 +51,8 @@ namespace slot {
 [[nodiscard]] Slot path(ConfigPath& value);
 /// The files to include were read before any slot is: whatever else gives this key is refused.
 [[nodiscard]] Slot included_files();
-/// A list of texts, or one text for a list of one.
-[[nodiscard]] Slot texts(std::vector<std::string>& value, std::string type);
+/// A list of globs, or one glob for a list of one.
+[[nodiscard]] Slot globs(std::vector<std::string>& value);
 /// `auto` (an empty list), or a list of these.
 [[nodiscard]] Slot auto_or_list(std::vector<std::string>& value, std::vector<std::string> choices);
 /// `true` or `false` and nothing else: YAML 1.1 has eighteen more words for them, and `no` is a country.

@@ -4,6 +4,7 @@
 
 #include "base/byte_size.hpp"
 #include "config/scalars.hpp"
+#include "config/schema_parts.hpp"
 #include "config/slot.hpp"
 #include "config/slot_parts.hpp"
 
@@ -19,13 +20,18 @@ std::string whole_number_type(int low, int high) {
   return low == high ? std::to_string(low) : fmt::format("a whole number from {} to {}", low, high);
 }
 
+bool is_positive(const Ratio& ratio) { return ratio.numerator > 0 && ratio.denominator > 0; }
+
+constexpr std::uint64_t most_memory = std::uint64_t{1} << 50U;
+constexpr std::int64_t most_items = std::int64_t{1} << 50;
+
 }  // namespace
 
 namespace slot {
 
 Slot whole_number(int& value, int low, int high) {
   return scalar(
-      whole_number_type(low, high), Quotes::refused,
+      whole_number_type(low, high), schema::integer(low, high), Quotes::refused,
       [&value, low, high](const std::string& text) {
         const auto number = whole_number_in(text, low, high);
         value = number.value_or(value);
@@ -36,7 +42,8 @@ Slot whole_number(int& value, int low, int high) {
 
 Slot auto_or_whole_number(std::optional<int>& value, int low, int high) {
   return scalar(
-      "auto, or " + whole_number_type(low, high), Quotes::refused,
+      "auto, or " + whole_number_type(low, high),
+      schema::any_of({schema::one_of({"auto"}), schema::integer(low, high)}), Quotes::refused,
       [&value, low, high](const std::string& text) {
         value = whole_number_in(text, low, high);
         return value.has_value() || text == "auto";
@@ -46,11 +53,12 @@ Slot auto_or_whole_number(std::optional<int>& value, int low, int high) {
 
 Slot positive_ratio(Ratio& value) {
   return scalar(
-      "a positive number or a/b", Quotes::refused,
+      "a positive number or a/b",
+      schema::any_of({schema::positive_number(), schema::matching(schema::positive_ratio_pattern())}), Quotes::refused,
       [&value](const std::string& text) {
         const auto ratio = parse_ratio(text);
         value = ratio.value_or(value);
-        return ratio && ratio->numerator > 0 && ratio->denominator > 0;
+        return ratio && is_positive(*ratio);
       },
       [&value]() -> Text { return to_string(value); });
 }
@@ -63,8 +71,9 @@ Slot ratios(std::vector<Ratio>& value, Zero zero) {
     std::vector<Ratio> found;
     for (std::size_t i = 0; i < (is_list ? node.items.size() : 1); ++i) {
       const ConfigNode& item = is_list ? node.items[i] : node;
-      const auto ratio = item.kind == ConfigNode::Kind::scalar && !item.quoted ? parse_ratio(item.text) : std::nullopt;
-      if (!ratio || (zero == Zero::refused && ratio->value() <= 0)) {
+      const auto ratio =
+          item.kind == ConfigNode::Kind::scalar && !is_quoted_number(item) ? parse_ratio(item.text) : std::nullopt;
+      if (!ratio || (zero == Zero::refused && !is_positive(*ratio))) {
         return Misread{&item, fmt::format("expected {}", type)};
       }
       found.push_back(*ratio);
@@ -78,12 +87,21 @@ Slot ratios(std::vector<Ratio>& value, Zero zero) {
                    [](const Ratio& r) { return to_string(r); });
     return written.size() == 1 ? written.front() : flow_list(written);
   };
-  return {.type = type, .read = std::move(read), .write = std::move(write), .entries = {}};
+  const std::string one =
+      zero == Zero::allowed
+          ? schema::any_of({schema::number(), schema::matching(schema::ratio_pattern())})
+          : schema::any_of({schema::positive_number(), schema::matching(schema::positive_ratio_pattern())});
+  return {.type = type,
+          .read = std::move(read),
+          .write = std::move(write),
+          .entries = {},
+          .schema = schema::any_of({one, schema::array_of(one, 1)})};
 }
 
 Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
   return scalar(
-      fmt::format("a size from {} to {}", size_text(low), size_text(high)), Quotes::allowed,
+      fmt::format("a size from {} to {}", size_text(low), size_text(high)),
+      schema::any_of({schema::number_in(low, high), schema::matching(schema::size_pattern())}), Quotes::allowed,
       [&value, low, high](const std::string& text) {
         const auto bytes = parse_size(text);
         value = bytes.value_or(value);
@@ -94,7 +112,8 @@ Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
 
 Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
   return scalar(
-      fmt::format("a count of pixels from {} to {} (kP, MP, GP)", pixels_text(low), pixels_text(high)), Quotes::allowed,
+      fmt::format("a count of pixels from {} to {} (kP, MP, GP)", pixels_text(low), pixels_text(high)),
+      schema::any_of({schema::number_in(low, high), schema::matching(schema::pixels_pattern())}), Quotes::allowed,
       [&value, low, high](const std::string& text) {
         const auto pixels = parse_pixels(text);
         value = pixels.value_or(value);
@@ -106,7 +125,10 @@ Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
 Slot quarantine_limit(QuarantineLimit& value) {
   using Kind = QuarantineLimit::Kind;
   return scalar(
-      "none, a count of items, or per cent of them: 1%", Quotes::refused,
+      "none, a count of items, or per cent of them: 1%",
+      schema::any_of(
+          {schema::one_of({"none"}), schema::integer(0, most_items), schema::matching(schema::percent_pattern(true))}),
+      Quotes::refused,
       [&value](const std::string& text) {
         if (const auto percent = parse_percent(text)) {
           value = {.kind = Kind::percent, .percent = *percent};
@@ -114,7 +136,7 @@ Slot quarantine_limit(QuarantineLimit& value) {
         }
         const auto items = parse_whole_number(text);
         value = {.kind = items ? Kind::items : Kind::none, .items = static_cast<std::uint64_t>(items.value_or(0))};
-        return text == "none" || (items && *items >= 0);
+        return text == "none" || (items && *items >= 0 && *items <= most_items);
       },
       [&value]() -> Text {
         switch (value.kind) {
@@ -130,6 +152,8 @@ Slot memory(MemoryAmount& value, std::uint64_t low) {
   return scalar(
       low == 0 ? "a size such as 1GiB, or per cent: 10%"
                : fmt::format("a size from {}, or per cent: 80%", size_text(low)),
+      schema::any_of({schema::number_in(low, most_memory), schema::matching(schema::size_pattern()),
+                      schema::matching(schema::percent_pattern(low == 0))}),
       Quotes::allowed,
       [&value, low](const std::string& text) {
         if (const auto percent = parse_percent(text)) {
@@ -138,7 +162,7 @@ Slot memory(MemoryAmount& value, std::uint64_t low) {
         }
         const auto bytes = parse_size(text);
         value = {.kind = MemoryAmount::Kind::bytes, .bytes = bytes.value_or(0)};
-        return bytes && *bytes >= low && *bytes <= (std::uint64_t{1} << 50U);
+        return bytes && *bytes >= low && *bytes <= most_memory;
       },
       [&value]() -> Text {
         return value.kind == MemoryAmount::Kind::bytes ? size_text(value.bytes) : fmt::format("{}%", value.percent);
@@ -149,7 +173,7 @@ Slot auto_or_duration(std::optional<std::chrono::milliseconds>& value, std::chro
                       std::chrono::milliseconds high) {
   return scalar(
       fmt::format("auto, or a time from {} to {} (ms, s, min, h)", duration_text(low), duration_text(high)),
-      Quotes::allowed,
+      schema::any_of({schema::one_of({"auto"}), schema::matching(schema::duration_pattern())}), Quotes::allowed,
       [&value, low, high](const std::string& text) {
         value = parse_duration(text);
         return text == "auto" || (value && *value >= low && *value <= high);
@@ -160,7 +184,8 @@ Slot auto_or_duration(std::optional<std::chrono::milliseconds>& value, std::chro
 Slot tile_size(TileSize& value) {
   constexpr int most = 65536;
   return scalar(
-      fmt::format("auto, whole, or {}", whole_number_type(1, most)), Quotes::refused,
+      fmt::format("auto, whole, or {}", whole_number_type(1, most)),
+      schema::any_of({schema::one_of({"auto", "whole"}), schema::integer(1, most)}), Quotes::refused,
       [&value](const std::string& text) {
         const auto px = whole_number_in(text, 1, most);
         value = {.kind = px                ? TileSize::Kind::fixed

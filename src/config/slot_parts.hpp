@@ -13,9 +13,12 @@ namespace pantile::slot {
 using Text = std::optional<std::string>;
 enum class Quotes { allowed, refused };
 
-/// A slot of one scalar. `assign` takes the text if it is right; numbers must not stand in quotes.
-[[nodiscard]] Slot scalar(std::string type, Quotes quotes, std::function<bool(const std::string&)> assign,
-                          std::function<Text()> write);
+/// A slot of one scalar. `assign` takes the text if it is right. Where quotes are refused, they are around numbers
+/// only: words and ratios may stand in quotes, as all that is no number must in JSON.
+[[nodiscard]] Slot scalar(std::string type, std::string schema, Quotes quotes,
+                          std::function<bool(const std::string&)> assign, std::function<Text()> write);
+
+[[nodiscard]] bool is_quoted_number(const ConfigNode& node);
 
 /// "[a, b]"
 [[nodiscard]] std::string flow_list(const std::vector<std::string>& texts);
