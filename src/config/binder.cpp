@@ -48,9 +48,6 @@ class Binder {
   /// `place`: where to point if something is missing.
   void bind_key(const KeyTree& keys, const ConfigNode* node, const std::string& path, std::size_t index,
                 const Place& place) {
-    if (node != nullptr && node->broken) {
-      return;
-    }
     if (keys.children.empty()) {
       bind_value(*keys.field, node, path, index, place);
     } else if (keys.field != nullptr) {
@@ -62,6 +59,9 @@ class Binder {
 
   void bind_group(const KeyTree& keys, const ConfigNode* node, const std::string& path, std::size_t index,
                   const Place& place) {
+    if (node != nullptr && node->broken) {
+      return;
+    }
     if (node != nullptr && node->kind != ConfigNode::Kind::map && node->kind != ConfigNode::Kind::null) {
       complain(fmt::format("'{}' cannot be {}", path, said(*node)), node->place,
                fmt::format("expected a map with: {}", fmt::join(keys.child_names(), ", ")));
@@ -110,6 +110,9 @@ class Binder {
       if (keys.field->need == Need::required) {
         complain(fmt::format("missing key '{}'", path), place, std::string{keys.field->doc});
       }
+      return;
+    }
+    if (node->broken) {
       return;
     }
     const auto wanted = entries.named ? ConfigNode::Kind::map : ConfigNode::Kind::list;

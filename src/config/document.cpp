@@ -45,16 +45,42 @@ class Converter {
       }
       return documents.empty() ? node_at(place(YAML::Mark::null_mark(), 1)) : convert(documents[0], "", 0);
     } catch (const YAML::Exception& error) {
-      Place where = place(error.mark, 1);
-      const bool has_variable = !source_->lines.empty() && line_of(where).find("${") != std::string::npos;
-      complain("this is not YAML", std::move(where),
-               error.msg + (has_variable ? "; within {…} and […] a variable stands in quotes: \"${NAME}\"" : ""));
+      complain_of_yaml(error);
       return {};
     }
   }
 
  private:
-  const std::string& line_of(const Place& where) const { return source_->lines[static_cast<std::size_t>(where.line)]; }
+  /// What yaml-cpp says, with the usual cause in plain words.
+  void complain_of_yaml(const YAML::Exception& error) {
+    const Place where = place(error.mark, 1);
+    if (const auto tab = tab_before(where.line)) {
+      complain("this is not YAML", *tab, "lines begin with blanks, not with a tab");
+      return;
+    }
+    std::string why = error.msg;
+    if (why == "end of map flow not found" || why == "end of sequence flow not found") {
+      why =
+          fmt::format("a '{}' before this is not closed, or a ',' is missing", why.find("map") != why.npos ? '{' : '[');
+    }
+    const auto line = static_cast<std::size_t>(where.line);
+    if (line < source_->lines.size() && source_->lines[line].find("${") != std::string::npos) {
+      why += "; within {…} and […] a variable stands in quotes: \"${NAME}\"";
+    }
+    complain("this is not YAML", where, why);
+  }
+
+  /// The last line down to `line` that begins with a tab; nothing else looks right and is wrong as often.
+  std::optional<Place> tab_before(int line) const {
+    for (int at = std::min(line, static_cast<int>(source_->lines.size()) - 1); at >= 0; --at) {
+      const std::string& text = source_->lines[static_cast<std::size_t>(at)];
+      const std::size_t tab = text.find('\t');
+      if (tab != std::string::npos && tab < text.find_first_not_of(" \t")) {
+        return Place{source_, at, static_cast<int>(tab), 1};
+      }
+    }
+    return std::nullopt;
+  }
 
   Place place(const YAML::Mark& mark, int length) const {
     if (mark.is_null()) {
@@ -77,11 +103,18 @@ class Converter {
     ConfigNode node = node_at(place(from.Mark(), 1));
     if (depth > max_depth || ++nodes_ > max_nodes) {
       if (!too_much_) {
-        complain("the file is nested too deeply or too large", node.place, "an alias that holds itself?");
+        complain("the file is nested too deeply or too large", node.place,
+                 "no job is so large: are there aliases of aliases?");
       }
       too_much_ = true;
       return node;
     }
+    if (std::any_of(open_.begin(), open_.end(), [&](const YAML::Node& open) { return open.is(from); })) {
+      complain(fmt::format("'{}' holds itself through an alias", path), node.place, "write out what is meant");
+      node.broken = true;
+      return node;
+    }
+    open_.push_back(from);
     switch (from.Type()) {
       case YAML::NodeType::Undefined:
       case YAML::NodeType::Null: break;
@@ -89,6 +122,7 @@ class Converter {
       case YAML::NodeType::Sequence: convert_list(from, node, path, depth); break;
       case YAML::NodeType::Map: convert_map(from, node, path, depth); break;
     }
+    open_.pop_back();
     return node;
   }
 
@@ -123,7 +157,7 @@ class Converter {
       const auto first = std::find_if(node.entries.begin(), node.entries.end(), [&](auto& e) { return e.key == name; });
       if (first != node.entries.end()) {
         complain(fmt::format("'{}' is given twice (first at {})", below(path, name), to_string(first->place)),
-                 entry.place, "");
+                 entry.place, "take one of them out");
         continue;
       }
       entry.value = convert(pair.second, below(path, name), depth + 1);
@@ -137,6 +171,7 @@ class Converter {
   std::shared_ptr<const ConfigSource> source_;
   int first_column_;
   std::vector<Diagnostic>& diagnostics_;
+  std::vector<YAML::Node> open_;  ///< what the node at hand is in
   int nodes_ = 0;
   bool too_much_ = false;
 };

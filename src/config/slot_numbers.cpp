@@ -125,7 +125,7 @@ Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
 Slot quarantine_limit(QuarantineLimit& value) {
   using Kind = QuarantineLimit::Kind;
   return scalar(
-      "none, a count of items, or per cent of them: 1%",
+      "none, a count of items, or up to 100% of them",
       schema::any_of(
           {schema::one_of({"none"}), schema::integer(0, most_items), schema::matching(schema::percent_pattern(true))}),
       Quotes::refused,
@@ -150,8 +150,7 @@ Slot quarantine_limit(QuarantineLimit& value) {
 
 Slot memory(MemoryAmount& value, std::uint64_t low) {
   return scalar(
-      low == 0 ? "a size such as 1GiB, or per cent: 10%"
-               : fmt::format("a size from {}, or per cent: 80%", size_text(low)),
+      low == 0 ? "a size such as 1GiB, or up to 100%" : fmt::format("a size from {}, or up to 100%", size_text(low)),
       schema::any_of({schema::number_in(low, most_memory), schema::matching(schema::size_pattern()),
                       schema::matching(schema::percent_pattern(low == 0))}),
       Quotes::allowed,

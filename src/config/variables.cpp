@@ -36,7 +36,8 @@ class Expansion {
         into += value_of(from, at, end).value_or("");
         at = end + 1;
       } else {
-        complain("a '$' alone stands for nothing", at, 1, "write ${NAME} for a variable, $$ for a dollar");
+        complain("a '$' alone stands for nothing", at, 1,
+                 fmt::format("write ${{{}}} for a variable, $$ for a dollar", name_at(from, at + 1)));
         ++at;
       }
     }
@@ -47,6 +48,14 @@ class Expansion {
   void complain(std::string message, std::size_t at, std::size_t length, std::string hint) {
     node_.broken = true;
     diagnostics_.push_back({std::move(message), place_of(at, length), std::move(hint)});
+  }
+
+  static std::string name_at(const std::string& text, std::size_t at) {
+    std::size_t end = at;
+    while (end < text.size() && is_variable_name(std::string_view{text}.substr(at, end + 1 - at))) {
+      ++end;
+    }
+    return end == at ? "NAME" : text.substr(at, end - at);
   }
 
   /// Points into the scalar if it is on one line and has no escapes before; else at the whole of it.

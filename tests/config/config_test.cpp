@@ -108,7 +108,7 @@ error: 'devices.memory.cap' is given twice (first at job.yaml:7:12)
   --> job.yaml:7:22
    |
  7 |   memory: {cap: 80%, cap: 6GiB}
-   |                      ^^^
+   |                      ^^^ take one of them out
 error: missing key 'output.dir'
   --> job.yaml:8:1
    |
@@ -237,7 +237,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"tiles.allow_inexact='true'", "write true or false, without quotes"},
         BadValue{"pipeline.0.image.alpha=keep", "expected drop or white"},
         BadValue{"schedule.policy=Equal", "did you mean 'equal'?"},
-        BadValue{"on_error.max_quarantine=unlimited", "expected none, a count of items, or per cent of them: 1%"},
+        BadValue{"on_error.max_quarantine=unlimited", "expected none, a count of items, or up to 100% of them"},
         BadValue{"on_error.max_quarantine=-1", "cannot be '-1'"},
         BadValue{"on_error.max_quarantine=101%", "cannot be '101%'"},
         BadValue{"on_error.max_quarantine=01", "cannot be '01'"}, BadValue{"limits.max_pixels=0", "(kP, MP, GP)"},

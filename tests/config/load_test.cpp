@@ -235,7 +235,7 @@ TEST_F(Load, AVariableThatIsNotSetIsAMistakeAtItsCaret) {
 }
 
 TEST_F(Load, DollarsThatStandForNothingAreRefused) {
-  for (const auto& [value, said] : {std::pair{"$HOME/x", "write ${NAME} for a variable, $$ for a dollar"},
+  for (const auto& [value, said] : {std::pair{"$HOME/x", "write ${HOME} for a variable, $$ for a dollar"},
                                     {"'${HOME'", "a '${' is not closed"},
                                     {"${}", "'${}' is no variable"},
                                     {"${2X}", "'${2X}' is no variable"},
