@@ -4,7 +4,7 @@
 
 namespace pantile::app {
 
-RunConfig load_job(const std::filesystem::path& job, const std::string& output, std::vector<std::string> sets) {
+LoadedConfig load_job(const std::filesystem::path& job, const std::string& output, std::vector<std::string> sets) {
   if (!output.empty()) {
     // Quoted: a folder may be called 010 or true, and must not become a number.
     std::string quoted;
@@ -13,7 +13,7 @@ RunConfig load_job(const std::filesystem::path& job, const std::string& output, 
     }
     sets.push_back("output.dir='" + quoted + "'");
   }
-  return load_config(job, sets);
+  return pantile::load_job(job, {.sets = std::move(sets), .environment = process_environment()});
 }
 
 std::string shown(const std::filesystem::path& path) {

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "config/config.hpp"
+#include "config/load.hpp"
 
 namespace pantile::app {
 
 /// Reads a job with what the command line says of it: `output` in place of output.dir, unless it is empty. Throws
 /// ConfigError.
-[[nodiscard]] RunConfig load_job(const std::filesystem::path& job, const std::string& output,
-                                 std::vector<std::string> sets);
+[[nodiscard]] LoadedConfig load_job(const std::filesystem::path& job, const std::string& output,
+                                    std::vector<std::string> sets);
 
 /// A path as a person would type it: relative where that is shorter.
 [[nodiscard]] std::string shown(const std::filesystem::path& path);

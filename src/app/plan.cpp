@@ -205,7 +205,7 @@ void print_csv(const JobPlan& plan) {
 
 ExitCode carry_out(const PlanCommand& command) {
   log::set_level(log::Level::warn);
-  const RunConfig config = load_job(command.job, command.output, command.sets);
+  const RunConfig config = load_job(command.job, command.output, command.sets).config;
   std::vector<WhatIf> asked;
   std::transform(command.what_if.begin(), command.what_if.end(), std::back_inserter(asked), parse_what_if);
   const JobPlan plan =

@@ -7,7 +7,7 @@
 #include "app/job_file.hpp"
 #include "base/log.hpp"
 #include "cluster/mpi.hpp"
-#include "config/config.hpp"
+#include "config/load.hpp"
 #include "run/launch.hpp"
 #include "run/signals.hpp"
 #include "run/stage_setup.hpp"
@@ -37,7 +37,8 @@ Launch launch_of(const RunCommand& command, const RunConfig& config) {
           .shows_progress = !supervised && !command.quiet};
 }
 
-ExitCode start_ranks(const RunCommand& command, const RunConfig& config) {
+ExitCode start_ranks(const RunCommand& command, const LoadedConfig& loaded) {
+  const RunConfig& config = loaded.config;
   // What a person must mend is said before processes are started.
   static_cast<void>(read_model(config.pipeline.front()));
   std::vector<std::string> rank_command{std::filesystem::read_symlink("/proc/self/exe").string()};
@@ -47,7 +48,8 @@ ExitCode start_ranks(const RunCommand& command, const RunConfig& config) {
                     .job = again(command),
                     .run_folder = config.output.dir.resolved,
                     .shown_folder = shown(config.output.dir.resolved),
-                    .quiet = command.quiet});
+                    .quiet = command.quiet,
+                    .variables = loaded.variables});
 }
 
 }  // namespace
@@ -56,17 +58,17 @@ ExitCode carry_out(const RunCommand& command) {
   // Before all else: a stop that comes while MPI starts, which takes half a second, is a stop too. mpirun passes
   // SIGUSR2 on; what it does itself on SIGINT and SIGTERM ends the ranks by SIGKILL anyway.
   watch_stop_signals(true);
-  const RunConfig config = load_job(command.job, command.output, command.sets);
+  const LoadedConfig loaded = load_job(command.job, command.output, command.sets);
   if (command.quiet) {
     log::set_level(log::Level::warn);
   }
   if (mpi::launched_as_rank()) {
-    return run_as_rank(launch_of(command, config));
+    return run_as_rank(launch_of(command, loaded.config));
   }
   if (command.ranks == 1) {
-    return run_in_process(launch_of(command, config));
+    return run_in_process(launch_of(command, loaded.config));
   }
-  return start_ranks(command, config);
+  return start_ranks(command, loaded);
 }
 
 }  // namespace pantile::app

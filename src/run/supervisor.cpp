@@ -213,6 +213,12 @@ std::vector<std::string> mpirun_line(const Supervision& supervision) {
     line.emplace_back("--oversubscribe");
   }
   line.insert(line.end(), {"--bind-to", "none", "-x", supervised_variable});
+  for (const std::string& variable : supervision.variables) {
+    // Of one that is not set, mpirun would warn; the job has a default for it.
+    if (std::getenv(variable.c_str()) != nullptr) {
+      line.insert(line.end(), {"-x", variable});
+    }
+  }
   line.insert(line.end(), supervision.rank_command.begin(), supervision.rank_command.end());
   return line;
 }

@@ -17,6 +17,8 @@ struct Supervision {
   std::filesystem::path run_folder;
   std::string shown_folder;  ///< the same as a person types it
   bool quiet = false;
+  /// Of the environment, that the job depends on: mpirun passes none to other nodes unless it is told to.
+  std::vector<std::string> variables{};
 };
 
 /// Ranks know by this variable that a supervisor draws their progress: they have no terminal of their own.

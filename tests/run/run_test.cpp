@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "run/launcher_noise.hpp"
 #include "run/supervisor.hpp"
 
@@ -30,6 +33,21 @@ TEST(Supervisor, StartsTheRanksOfThisVeryProgram) {
   const std::vector<std::string> end{line.end() - 3, line.end()};
   EXPECT_EQ(end, (std::vector<std::string>{"/opt/pantile", "run", "job.yaml"}));
   EXPECT_EQ(line.at(2), "3");
+}
+
+TEST(Supervisor, PassesOnTheVariablesOfTheJobThatAreSet) {
+  ::setenv("PANTILE__TILES__SIZE", "96", 1);
+  ::unsetenv("SCRATCH_OF_NOBODY");
+  const auto line = mpirun_line({.rank_command = {"pantile"},
+                                 .job = "job.yaml",
+                                 .run_folder = "out",
+                                 .shown_folder = "out",
+                                 .variables = {"PANTILE__TILES__SIZE", "SCRATCH_OF_NOBODY"}});
+  ::unsetenv("PANTILE__TILES__SIZE");
+  const auto found = std::find(line.begin(), line.end(), "PANTILE__TILES__SIZE");
+  ASSERT_NE(found, line.end());
+  EXPECT_EQ(*std::prev(found), "-x");
+  EXPECT_EQ(std::find(line.begin(), line.end(), "SCRATCH_OF_NOBODY"), line.end());
 }
 
 }  // namespace
