@@ -44,13 +44,35 @@ std::string caret_line(const Diagnostic& diagnostic, std::string_view line, Pain
   return text;
 }
 
-std::string where(const Diagnostic& diagnostic, Paint paint) {
-  const Place& place = diagnostic.place;
+/// Of a line that is wider than any terminal, such as a job in JSON, the part around the place.
+void cut_to_place(std::string& line, Diagnostic& diagnostic) {
+  constexpr std::size_t widest = 160;
+  constexpr std::size_t before = 60;
+  if (line.size() <= widest) {
+    return;
+  }
+  const auto at = std::min(static_cast<std::size_t>(std::max(0, diagnostic.place.column)), line.size());
+  std::size_t begin = at > before ? at - before : 0;
+  std::size_t end = std::min(line.size(), begin + widest);
+  while (begin > 0 && !starts_character(line[begin])) {
+    --begin;
+  }
+  while (end < line.size() && !starts_character(line[end])) {
+    ++end;
+  }
+  const std::string_view mark = begin == 0 ? "" : "… ";
+  diagnostic.place.column = static_cast<int>(at - begin + mark.size());
+  line = fmt::format("{}{}{}", mark, line.substr(begin, end - begin), end < line.size() ? " …" : "");
+}
+
+std::string where(Diagnostic diagnostic, Paint paint) {
+  const Place place = diagnostic.place;
   if (place.source == nullptr || place.line < 0 || static_cast<std::size_t>(place.line) >= place.source->lines.size()) {
     const std::string file = place.source == nullptr ? "" : fmt::format("  --> {}\n", place.source->display);
     return diagnostic.hint.empty() ? file : file + fmt::format("   = {}\n", painted(diagnostic.hint, "32", paint));
   }
-  const std::string line = shown_line(place.source->lines[static_cast<std::size_t>(place.line)]);
+  std::string line = shown_line(place.source->lines[static_cast<std::size_t>(place.line)]);
+  cut_to_place(line, diagnostic);
   if (place.source->kind != ConfigSource::Kind::file) {
     return fmt::format("  --> {}\n      {}\n", line, caret_line(diagnostic, line, paint));
   }

@@ -34,7 +34,7 @@ class Builder {
     defaults_.outputs.resize(1);
   }
 
-  /// `requires_all`: also where another file may give the key.
+  /// `requires_all`: no other file can give a key that is not here.
   Json group(const KeyTree& keys, bool requires_all) {
     Json properties = Json::object();
     Json required = Json::array();
@@ -65,8 +65,11 @@ class Builder {
       }
       const bool is_list = key.field != nullptr && !key.children.empty();
       Json below = is_list ? Json::object() : missing_in_part(key);
-      if (is_list && key.field->slot(defaults_, 0).entries->named) {
-        below = {{"type", "object"}, {"additionalProperties", missing_in_part(key.children.front())}};
+      const auto map = is_list ? key.field->slot(defaults_, 0).entries : std::nullopt;
+      if (map && map->named) {
+        below = {{"type", "object"},
+                 {"additionalProperties", missing_in_part(key.children.front())},
+                 {"minProperties", map->at_least}};
       }
       if (!below.empty()) {
         properties[key.name] = std::move(below);
@@ -95,8 +98,8 @@ class Builder {
       return group(key, requires_all);
     }
     const Slot slot = key.field->slot(defaults_, 0);
-    Json part = slot.entries ? entries(*slot.entries, key.children.front(), requires_all)
-                             : Json::parse(schema::or_variable(slot.schema));
+    Json part =
+        slot.entries ? entries(*slot.entries, key.children.front()) : Json::parse(schema::or_variable(slot.schema));
     part["description"] = description_of(*key.field);
     const auto written = slot.entries || key.field->need == Need::required ? std::nullopt : slot.write();
     if (written && key.field->default_note.empty()) {
@@ -105,7 +108,7 @@ class Builder {
     return part;
   }
 
-  Json entries(const Entries& entries, const KeyTree& entry, bool requires_all) {
+  Json entries(const Entries& entries, const KeyTree& entry) {
     if (!entries.named) {
       // A list replaces the one below it, so that each entry is whole in every file.
       Json part{{"type", "array"}, {"items", group(entry, true)}, {"minItems", entries.at_least}};
@@ -115,13 +118,10 @@ class Builder {
       return part;
     }
     Json part{
-        {"type", requires_all ? Json("object") : Json({"object", "null"})},
-        {"additionalProperties", group(entry, requires_all)},
+        {"type", {"object", "null"}},
+        {"additionalProperties", group(entry, false)},
         {"propertyNames",
          {{"pattern", fmt::format("^{}$", schema::identifier_pattern)}, {"maxLength", schema::identifier_length}}}};
-    if (requires_all) {
-      part["minProperties"] = entries.at_least;
-    }
     if (entries.at_most != 0) {
       part["maxProperties"] = entries.at_most;
     }

@@ -99,8 +99,8 @@ std::string definitions() {
 
 std::string ratio_pattern() { return fmt::format("-?{0} */ *-?{1}", number_pattern(), positive_number_pattern()); }
 std::string positive_ratio_pattern() { return fmt::format("{0} */ *{0}", positive_number_pattern()); }
-std::string size_pattern() { return fmt::format("{} *(?:B|[KMGT]i?B)?", digits); }
-std::string pixels_pattern() { return fmt::format("(?:{}|{}) *(?:[kMG]P)?", digits, fraction); }
+std::string size_pattern() { return fmt::format("{} *(?:B|[KMGT]i?B)", digits); }
+std::string pixels_pattern() { return fmt::format("(?:{}|{}) *(?:[kMG]P)", digits, fraction); }
 std::string duration_pattern() { return fmt::format("(?:{}|{}) *(?:ms|s|min|h)", digits, fraction); }
 
 std::string percent_pattern(bool zero) {

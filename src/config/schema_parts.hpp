@@ -28,7 +28,8 @@ namespace pantile::schema {
 /// What the parts refer to as "#/$defs/…".
 [[nodiscard]] std::string definitions();
 
-// Patterns of what scalars.hpp parses. Their ranges are not in them.
+// Patterns of what scalars.hpp parses, where it has a unit or a slash: plain numbers are numbers. Ranges are not in
+// them: those of a quantity with a unit would take kilobytes that nobody can read.
 inline constexpr const char* digits = R"((?:0|[1-9][0-9]*)(?:\.[0-9]*)?)";
 inline constexpr const char* identifier_pattern = "[A-Za-z][A-Za-z0-9_-]*";
 inline constexpr std::size_t identifier_length = 64;

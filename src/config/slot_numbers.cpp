@@ -101,7 +101,7 @@ Slot ratios(std::vector<Ratio>& value, Zero zero) {
 Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
   return scalar(
       fmt::format("a size from {} to {}", size_text(low), size_text(high)),
-      schema::any_of({schema::number_in(low, high), schema::matching(schema::size_pattern())}), Quotes::allowed,
+      schema::any_of({schema::number_in(low, high), schema::matching(schema::size_pattern())}), Quotes::refused,
       [&value, low, high](const std::string& text) {
         const auto bytes = parse_size(text);
         value = bytes.value_or(value);
@@ -113,7 +113,7 @@ Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
 Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
   return scalar(
       fmt::format("a count of pixels from {} to {} (kP, MP, GP)", pixels_text(low), pixels_text(high)),
-      schema::any_of({schema::number_in(low, high), schema::matching(schema::pixels_pattern())}), Quotes::allowed,
+      schema::any_of({schema::number_in(low, high), schema::matching(schema::pixels_pattern())}), Quotes::refused,
       [&value, low, high](const std::string& text) {
         const auto pixels = parse_pixels(text);
         value = pixels.value_or(value);
@@ -153,7 +153,7 @@ Slot memory(MemoryAmount& value, std::uint64_t low) {
       low == 0 ? "a size such as 1GiB, or up to 100%" : fmt::format("a size from {}, or up to 100%", size_text(low)),
       schema::any_of({schema::number_in(low, most_memory), schema::matching(schema::size_pattern()),
                       schema::matching(schema::percent_pattern(low == 0))}),
-      Quotes::allowed,
+      Quotes::refused,
       [&value, low](const std::string& text) {
         if (const auto percent = parse_percent(text)) {
           value = {.kind = MemoryAmount::Kind::percent, .percent = *percent};

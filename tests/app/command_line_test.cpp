@@ -51,6 +51,19 @@ TEST(CommandLine, EveryMistakeEndsWithTheCommandThatHelps) {
   }
 }
 
+TEST(CommandLine, ConfigHasThreeCommands) {
+  const auto keys = std::get<ConfigKeysCommand>(parse({"config", "keys", "memory", "--format", "csv"}));
+  EXPECT_EQ(keys.search, "memory");
+  EXPECT_EQ(keys.format, TableFormat::csv);
+  EXPECT_TRUE(std::get<ConfigSchemaCommand>(parse({"config", "schema", "--part"})).part);
+  const auto show = std::get<ConfigShowCommand>(parse({"config", "show", "--set", "a=1", "job.yaml", "--origin"}));
+  EXPECT_EQ(show.job, "job.yaml");
+  EXPECT_EQ(show.sets, (std::vector<std::string>{"a=1"}));
+  EXPECT_TRUE(show.origin);
+  EXPECT_EQ(refusal({"config", "kyes"}),
+            "unknown command 'kyes'. Did you mean 'keys'? All commands: pantile config --help");
+}
+
 TEST(CommandLine, AMistypedOptionIsAnsweredWithTheRightOne) {
   EXPECT_EQ(refusal({"run", "job.yaml", "--rank", "3"}),
             "unknown option '--rank'. Did you mean '--ranks'? See: pantile run --help");

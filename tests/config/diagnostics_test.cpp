@@ -19,6 +19,13 @@ TEST(Diagnostics, CaretStandsUnderTheWordBehindWideBytesAndTabs) {
             "error: bad\n  --> job.yaml:2:8\n   |\n 2 | näme: x\n   |       ^ hint\n");
 }
 
+TEST(Diagnostics, OfAVeryLongLineThePartAroundThePlaceIsShown) {
+  const std::string line = "[" + std::string(500, 'a') + "ä" + std::string(59, 'b') + "WRONG" + std::string(500, 'c');
+  const std::string text = render({"bad", place(line, 562, 5), "hint"}, Paint::plain);
+  EXPECT_EQ(text, "error: bad\n  --> job.yaml:2:563\n   |\n 2 | … ä" + std::string(59, 'b') + "WRONG" +
+                      std::string(95, 'c') + " …\n   | " + std::string(62, ' ') + "^^^^^ hint\n");
+}
+
 TEST(Diagnostics, PlacesBeyondTheTextAreClamped) {
   EXPECT_EQ(render({"bad", place("ab", 9, 5), ""}, Paint::plain),
             "error: bad\n  --> job.yaml:2:10\n   |\n 2 | ab\n   |   ^\n");
