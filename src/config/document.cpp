@@ -1,11 +1,13 @@
 #include "config/document.hpp"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <sstream>
 
 namespace pantile {
 namespace {
@@ -30,6 +32,38 @@ std::vector<std::string> split_lines(std::string_view text) {
 
 std::string below(const std::string& path, const std::string& name) { return path.empty() ? name : path + '.' + name; }
 
+/// Remembers where documents begin, and nothing else.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  std::vector<YAML::Mark> starts;
+  void OnDocumentStart(const YAML::Mark& mark) override { starts.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Where a second document begins. Not by YAML::LoadAll: it never ends for a text that begins with a comma, of which it
+/// makes empty documents until the memory is full. Throws YAML::Exception.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+  std::istringstream stream{text};
+  YAML::Parser parser{stream};
+  DocumentStarts documents;
+  while (documents.starts.size() < 2 && parser.HandleNextDocument(documents)) {
+  }
+  if (documents.starts.size() < 2) {
+    return std::nullopt;
+  }
+  if (documents.starts[0].pos == documents.starts[1].pos) {
+    throw YAML::ParserException{documents.starts[0], "no value begins with this"};
+  }
+  return documents.starts[1];
+}
+
 /// Turns yaml-cpp's nodes into ours.
 class Converter {
  public:
@@ -39,11 +73,12 @@ class Converter {
 
   ConfigNode parse(const std::string& text) {
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-      if (documents.size() > 1) {
-        complain("there is a second YAML document", place(documents[1].Mark(), 1), "only one is allowed");
+      if (const auto second = second_document(text)) {
+        complain("there is a second YAML document", place(*second, 1), "only one is allowed");
+        return {};
       }
-      return documents.empty() ? node_at(place(YAML::Mark::null_mark(), 1)) : convert(documents[0], "", 0);
+      const YAML::Node root = YAML::Load(text);
+      return root.IsDefined() && !root.IsNull() ? convert(root, "", 0) : node_at(place(YAML::Mark::null_mark(), 1));
     } catch (const YAML::Exception& error) {
       complain_of_yaml(error);
       return {};

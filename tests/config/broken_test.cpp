@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 
 #include "base/file.hpp"
 #include "config/diagnostics.hpp"
@@ -59,6 +60,34 @@ INSTANTIATE_TEST_SUITE_P(All, BrokenJob, testing::ValuesIn(broken_jobs()),
                          [](const auto& job) { return job.param.stem().string(); });
 
 TEST(BrokenJobs, AreMoreThanADozen) { EXPECT_GE(broken_jobs().size(), 12U); }
+
+TEST(BrokenJobs, DamagedTextIsRefusedOrTakenButNeverCrashes) {
+  const std::vector<std::filesystem::path> jobs = broken_jobs();
+  const std::string pieces = "{}[]:,-&*!|>'\"%@`$# \n\t\\~0aé\x01";
+  int refused = 0;
+  for (unsigned seed = 0; seed < 3'000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random{seed};
+    std::string text = read_text(jobs[random() % jobs.size()]);
+    for (unsigned i = 0; i <= random() % 4; ++i) {
+      const std::size_t at = random() % text.size();
+      switch (random() % 4) {
+        case 0: text[at] = pieces[random() % pieces.size()]; break;
+        case 1: text.insert(at, 1, pieces[random() % pieces.size()]); break;
+        case 2: text.erase(at, 1 + random() % 3); break;
+        default: text = text.substr(0, at) + text.substr(random() % text.size()); break;
+      }
+      text += text.empty() ? "x" : "";
+    }
+    try {
+      (void)parse_job(text, "job.yaml", jobs[0].parent_path(), {.sets = {"tiles.size=9"}, .environment = {{"A", "b"}}});
+    } catch (const ConfigError& error) {
+      ++refused;
+      EXPECT_FALSE(error.text(Paint::color).empty());
+    }
+  }
+  EXPECT_GT(refused, 2'000);
+}
 
 }  // namespace
 }  // namespace pantile

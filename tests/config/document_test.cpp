@@ -25,6 +25,13 @@ TEST(Document, RefusesWhatYamlCppLetsPass) {
   EXPECT_THAT(complaint("[1, 2]: 3\n"), HasSubstr("a key must be a word"));
 }
 
+TEST(Document, ACommaAtTheBeginningIsNoEndlessStreamOfDocuments) {
+  EXPECT_THAT(complaint(", a: b\n"), HasSubstr("this is not YAML\n  --> job.yaml:1:1"));
+  EXPECT_THAT(complaint("{a: 1} b\n"), HasSubstr("there is a second YAML document\n  --> job.yaml:1:8"));
+  EXPECT_THAT(complaint("]\n"), HasSubstr("this is not YAML"));
+  EXPECT_EQ(complaint("---\na: 1\n...\n"), "");
+}
+
 TEST(Document, AliasesWorkButBombsAndCyclesEnd) {
   EXPECT_EQ(complaint("a: &a [1, 2]\nb: *a\n"), "");
   EXPECT_THAT(complaint("a: &a [*a]\n"), HasSubstr("'a.0' holds itself through an alias\n  --> job.yaml:1:"));

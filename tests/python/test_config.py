@@ -71,6 +71,7 @@ def jobs_of_the_docs(folder: Path) -> list[Path]:
     pages = [SOURCE / "README.md", SOURCE / "ARCHITECTURE.md", *sorted((SOURCE / "docs").glob("*.md"))]
     blocks = [block for page in pages for block in re.findall(r"```ya?ml\n(.*?)```", page.read_text(), re.DOTALL)]
     jobs = []
+    (folder / "site.yaml").write_text("output: {shard_size: 1GiB}\n")  # What one of them includes.
     for number, block in enumerate(block for block in blocks if "schema: 1" in block):
         path = folder / f"doc-{number}.yaml"
         path.write_text(block)
@@ -91,8 +92,7 @@ def test_sample_jobs_and_those_of_docs_and_tests_agree_with_both(tmp_path: Path)
     assert len(docs) >= 1
     assert check_jsonschema(tmp_path, jobs) == set()
     for job in jobs:
-        if "include:" not in re.sub(r"^\s.*|^.*\{.*", "", job.read_text(), flags=re.MULTILINE):
-            assert complaint(job) == "", job
+        assert complaint(job) == "", job
 
 
 def test_both_refuse_the_broken_jobs_but_for_what_only_the_program_sees(tmp_path: Path) -> None:
