@@ -191,6 +191,8 @@ constexpr const char* start = "Start";
 constexpr const char* work = "Run";
 constexpr const char* results = "Results";
 constexpr const char* more = "More";
+constexpr const char* keys = "Keys";
+constexpr const char* a_job = "A job";
 
 }  // namespace
 
@@ -201,11 +203,11 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "init", "Look at images and write a job file for them", declare_init).group(start);
   add(app_, "doctor", "Check this machine, and what a job needs of it", declare_doctor).group(start);
   CLI::App& config =
-      *app_.add_subcommand("config", "Show the keys of a job, a schema for them, or what a job comes to")->group(start);
-  config.require_subcommand(1);
-  add(config, "keys", "List every key: what may stand there, its default, what it is for", declare_config_keys);
-  add(config, "schema", "Print the JSON Schema of a job, for editors and checks", declare_config_schema);
-  add(config, "show", "Print the whole config of a job, with all that is included and set", declare_config_show);
+      *app_.add_subcommand("config", "Show all keys of a job, or what a job comes to")->require_subcommand(1);
+  add(config, "keys", "List every key: what may stand there, and what it does", declare_config_keys).group(keys);
+  add(config, "schema", "Print the JSON Schema of a job, for editors and checks", declare_config_schema).group(keys);
+  add(config, "show", "Print a job with all that is included and set", declare_config_show).group(a_job);
+  config.group(start);
   config.footer("Example: pantile config keys memory");
   add(app_, "plan", "Say what a run would do: tiles, memory, time, disk", declare_plan).group(work);
   add(app_, "run", "Run a job, or go on with it where it stopped", declare_run).group(work);
