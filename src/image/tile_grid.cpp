@@ -28,23 +28,26 @@ TileGrid::TileGrid(Extent image, const TileGeometry& geometry, Border border, Re
     shift_y_ = geometry.halo.top;
     shift_x_ = geometry.halo.left;
   }
-  const int scale = geometry.scale;
-  rows_ = cut({target.y, target.bottom()}, scale, output.height / scale, core.height, geometry.min_tile_px);
-  columns_ = cut({target.x, target.right()}, scale, output.width / scale, core.width, geometry.min_tile_px);
+  rows_ = cut({target.y, target.bottom()}, output.height / geometry.scale, core.height);
+  columns_ = cut({target.x, target.right()}, output.width / geometry.scale, core.width);
 }
 
-TileGrid::Axis TileGrid::cut(Range target, int scale, int domain, int wanted, int least) {
-  least = std::min(least, domain);
-  Axis axis{.begin = target.begin / scale, .end = divided_up(target.end, scale)};
+/// All in units of the alignment, which change nothing of the rules.
+TileGrid::Axis TileGrid::cut(Range target, int domain, int wanted) const {
+  const int unit = geometry_.alignment_px;
+  domain = divided_up(domain, unit);
+  const int least = geometry_.whole_only ? domain : std::min(divided_up(geometry_.min_tile_px, unit), domain);
+  Axis axis{.begin = target.begin / geometry_.scale / unit,
+            .end = divided_up(divided_up(target.end, geometry_.scale), unit)};
   if (axis.end - axis.begin < least) {
     axis.begin = std::min(axis.begin, domain - least);
     axis.end = axis.begin + least;
   }
   const int length = axis.end - axis.begin;
-  wanted = std::clamp(wanted, std::max(least, 1), std::max(length, 1));
+  wanted = std::clamp(wanted / unit, std::max(least, 1), std::max(length, 1));
   axis.count = divided_up(length, wanted);
   axis.side = std::max(divided_up(length, axis.count), least);
-  return axis;
+  return {axis.begin * unit, axis.end * unit, axis.side * unit, axis.count};
 }
 
 std::size_t TileGrid::size() const noexcept {
@@ -71,13 +74,25 @@ Rect TileGrid::pick(Range (*of)(const Axis&, std::size_t), std::size_t index) co
 }
 
 Rect TileGrid::source(std::size_t index) const {
+  const int unit = geometry_.alignment_px;
   const Rect reach = grown(shifted(pick(core_of, index), shift_y_, shift_x_), geometry_.halo);
-  return geometry_.padding == Padding::same ? intersection(reach, whole(image_)) : reach;
+  if (geometry_.padding == Padding::valid) {
+    return {reach.y, reach.x, rounded_up(reach.height, unit), rounded_up(reach.width, unit)};
+  }
+  const Rect inside = intersection(reach, whole(rounded_up(image_, unit)));
+  const int y = inside.y / unit * unit;
+  const int x = inside.x / unit * unit;
+  return {y, x, rounded_up(inside.bottom(), unit) - y, rounded_up(inside.right(), unit) - x};
 }
 
 Rect TileGrid::produced(std::size_t index) const {
-  // A valid model gives exactly the core back, a same one everything it was shown.
-  return scaled(geometry_.padding == Padding::same ? source(index) : pick(core_of, index), geometry_.scale);
+  const Rect seen = source(index);
+  if (geometry_.padding == Padding::same) {
+    return scaled(seen, geometry_.scale);  // everything that it was shown
+  }
+  const Rect core = pick(core_of, index);
+  return scaled({core.y, core.x, seen.height - geometry_.halo.vertical(), seen.width - geometry_.halo.horizontal()},
+                geometry_.scale);
 }
 
 Rect TileGrid::owned(std::size_t index) const {

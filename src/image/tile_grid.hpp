@@ -16,14 +16,16 @@ namespace pantile {
 ///
 /// Core: the input pixels whose output a tile is made for; its source is the core and the halo around it. Tiles are
 /// evened out (n = ceil(L / core), extent ceil(L / n) a side), and the last one is shifted inwards to end where the
-/// block does, so that the tiles of a block have one core extent. Pure; safe to share between threads.
+/// block does, so that the tiles of a block have one core extent. Where the geometry has an alignment, tiles begin at
+/// multiples of it and have sides that are. Pure; safe to share between threads.
 class TileGrid {
  public:
   /// `image`: extent of the item as the model sees it (oriented). `target`: a part of the item's output, in output
   /// pixels, usually one block. `core`: the tile wanted, in input pixels without halo; any extent ≥ 1 will do, larger
   /// than the image too. A core smaller than geometry.min_tile_px a side is grown to it, beyond the target where need
-  /// be; only an image that is smaller itself has smaller tiles. Same padding: border means nothing. Precondition:
-  /// target is not empty and lies in output_extent(geometry, border, image).
+  /// be; only an image that is smaller itself has smaller tiles. Same padding: border means nothing. A geometry that is
+  /// whole_only has one tile, the image, whatever core and target. Precondition: target is not empty and lies in
+  /// output_extent(geometry, border, image).
   TileGrid(Extent image, const TileGeometry& geometry, Border border, Rect target, Extent core);
 
   [[nodiscard]] std::size_t size() const noexcept;
@@ -34,7 +36,8 @@ class TileGrid {
 
   /// Input pixels that tile `index` reads. Valid padding: the core and its halo, which may reach outside the image
   /// unless border is none. Same padding: the core and its halo as far as the image goes (the model itself pads the
-  /// image's edge).
+  /// image's edge). Sides are multiples of the alignment, for which the image counts as extended to the next one: see
+  /// gather_border().
   [[nodiscard]] Rect source(std::size_t index) const;
   /// Output pixels of the item that the model's output for source(index) covers, in the item's coordinates.
   [[nodiscard]] Rect produced(std::size_t index) const;
@@ -58,7 +61,7 @@ class TileGrid {
     int begin = 0;
     int end = 0;
   };
-  static Axis cut(Range target, int scale, int domain, int wanted, int least);
+  [[nodiscard]] Axis cut(Range target, int domain, int wanted) const;
   static Range core_of(const Axis& axis, std::size_t at) noexcept;
   static Range owned_of(const Axis& axis, std::size_t at) noexcept;
   [[nodiscard]] Rect pick(Range (*of)(const Axis&, std::size_t), std::size_t index) const;

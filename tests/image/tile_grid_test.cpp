@@ -32,7 +32,9 @@ class Cases {
       one.geometry = {.scale = between(1, 4),
                       .halo = {between(0, 9), between(0, 9), between(0, 9), between(0, 9)},
                       .padding = between(0, 1) == 0 ? Padding::valid : Padding::same,
-                      .min_tile_px = between(0, 1) == 0 ? 1 : between(1, 40)};
+                      .min_tile_px = between(0, 1) == 0 ? 1 : between(1, 40),
+                      .alignment_px = between(0, 1) == 0 ? 1 : between(2, 16),
+                      .whole_only = between(0, 9) == 0};
       one.border = static_cast<Border>(between(0, 2));
       one.core = {between(1, 60), between(1, 60)};
       const Extent output = output_extent(one.geometry, one.border, one.image);
@@ -101,7 +103,8 @@ TEST(TileGrid, EachTileSeesAllThatItsPixelsAreMadeOf) {
       ASSERT_TRUE(grid.produced(i).contains(grid.owned(i)));
       Rect reach = needed(c, grid.owned(i));
       if (c.geometry.padding == Padding::same) {
-        reach = intersection(reach, whole(c.image));  // The model pads the edge of the image itself.
+        // The model pads the edge of the image itself.
+        reach = intersection(reach, whole(rounded_up(c.image, c.geometry.alignment_px)));
       }
       ASSERT_TRUE(grid.source(i).contains(reach));
     }
@@ -117,6 +120,7 @@ TEST(TileGrid, TheModelsOutputForTheSourceIsWhatIsProduced) {
       if (c.geometry.padding == Padding::valid) {
         ASSERT_EQ(needed(c, grid.produced(i)), grid.source(i));
       }
+      ASSERT_EQ(rounded_up(grid.source(i).extent(), c.geometry.alignment_px), grid.source(i).extent());
     }
   });
 }
@@ -127,8 +131,11 @@ TEST(TileGrid, SourcesStayInTheImageWhereNothingExtendsIt) {
       return;
     }
     const TileGrid grid = c.grid();
+    const Extent extended = rounded_up(c.image, c.geometry.alignment_px);
+    // Core and source are both extended to the next multiple.
+    const int more = c.geometry.padding == Padding::valid ? 2 * (c.geometry.alignment_px - 1) : 0;
     for (std::size_t i = 0; i < grid.size(); ++i) {
-      ASSERT_TRUE(whole(c.image).contains(grid.source(i)));
+      ASSERT_TRUE(whole({extended.height + more, extended.width + more}).contains(grid.source(i)));
     }
   });
 }
@@ -138,14 +145,17 @@ TEST(TileGrid, TilesOfABlockAreEvenAndNeitherTooSmallNorLargerThanAskedFor) {
     const TileGrid grid = c.grid();
     const Extent output = output_extent(c.geometry, c.border, c.image);
     const auto check = [&](int side, int wanted, int available) {
-      const int least = std::min(c.geometry.min_tile_px, available);
+      const int unit = c.geometry.alignment_px;
+      const int all = rounded_up(available, unit);
+      const int least = c.geometry.whole_only ? all : std::min(rounded_up(c.geometry.min_tile_px, unit), all);
       ASSERT_GE(side, std::max(least, 1));
-      ASSERT_LE(side, std::max(wanted, least));
+      ASSERT_LE(side, std::max({wanted, least, unit}));
+      ASSERT_EQ(side % unit, 0);
     };
     check(grid.tile().height, c.core.height, output.height / c.geometry.scale);
     check(grid.tile().width, c.core.width, output.width / c.geometry.scale);
     for (std::size_t i = 0; i < grid.size() && c.geometry.padding == Padding::valid; ++i) {
-      ASSERT_EQ(grid.produced(i).extent(), grid.tile() * c.geometry.scale);
+      ASSERT_TRUE(whole(grid.produced(i).extent()).contains(whole(grid.tile() * c.geometry.scale)));
     }
   });
 }
@@ -170,6 +180,39 @@ TEST(TileGrid, CutsAnImageAsItsHeaderSays) {
   EXPECT_EQ(grid.source(0), (Rect{-7, -7, 64, 64}));
   EXPECT_EQ(grid.owned(0), (Rect{0, 0, 100, 100}));
   EXPECT_EQ(grid.produced(3), (Rect{100, 100, 100, 100}));
+}
+
+/// What makes the results of strides repeat: a tile sees the phases that the whole image shows there.
+TEST(TileGrid, TilesBeginAtMultiplesOfTheAlignment) {
+  for_many_cases([](const Case& c) {
+    const TileGrid grid = c.grid();
+    const int unit = c.geometry.alignment_px;
+    const bool valid = c.geometry.padding == Padding::valid;
+    const bool shifted = valid && c.border == Border::none;
+    for (std::size_t i = 0; i < grid.size(); ++i) {
+      const Rect source = grid.source(i);
+      ASSERT_EQ((source.y + (valid && !shifted ? c.geometry.halo.top : 0)) % unit, 0);
+      ASSERT_EQ((source.x + (valid && !shifted ? c.geometry.halo.left : 0)) % unit, 0);
+    }
+  });
+}
+
+TEST(TileGrid, AModelThatMustSeeAllSeesAll) {
+  const TileGeometry geometry{.halo = {}, .padding = Padding::same, .alignment_px = 32, .whole_only = true};
+  const TileGrid grid{{100, 70}, geometry, Border::none, {10, 20, 5, 5}, {8, 8}};
+  ASSERT_EQ(grid.size(), 1U);
+  EXPECT_EQ(grid.source(0), (Rect{0, 0, 128, 96}));
+  EXPECT_EQ(grid.produced(0), (Rect{0, 0, 128, 96}));
+  EXPECT_EQ(grid.owned(0), (Rect{10, 20, 5, 5}));
+}
+
+TEST(TileGrid, ExtendsAnImageToTheAlignment) {
+  const TileGeometry unet{.halo = {17, 17, 15, 15}, .padding = Padding::same, .alignment_px = 4};
+  const TileGrid grid{{101, 99}, unet, Border::none, {0, 0, 101, 99}, {50, 50}};
+  EXPECT_EQ(grid.tile(), (Extent{36, 36}));
+  EXPECT_EQ(grid.source(0), (Rect{0, 0, 52, 52}));
+  EXPECT_EQ(grid.source(8), (Rect{48, 44, 56, 56})) << "to 104 and 100, of which the image has 101 and 99";
+  EXPECT_EQ(grid.owned(8), (Rect{72, 72, 29, 27}));
 }
 
 TEST(TileGrid, ShiftsTheLastTileInwards) {
