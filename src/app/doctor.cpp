@@ -27,7 +27,7 @@ void look_at_job(const RunConfig& config, const Engine* engine, const MemoryFact
     findings.push_back(judge(input_facts(input)));
   }
   for (const StageConfig& stage : config.pipeline) {
-    findings.push_back(judge(try_model(stage, engine)));
+    findings.push_back(judge(try_model(config, stage, engine)));
   }
   findings.push_back(judge(cap_facts(config.devices.memory, memory)));
   findings.push_back(judge(disk_facts(config.output.dir.resolved, config.output.dir.written)));

@@ -67,7 +67,11 @@ ModelFacts facts_of(const fs::path& model) {
                      ": there is no such file (--model names the ONNX file of the job). Leave --model "
                      "out to name it in the job file later."};
   }
-  return analyse(read_file(model), model.string());
+  ModelFacts facts = analyse(read_file(model), model.string(), model.parent_path());
+  if (const auto why = unfit(facts, model.string())) {
+    throw UsageError{*why};
+  }
+  return facts;
 }
 
 JobDraft draft_of(const InitCommand& command, const ImageSurvey& survey) {
@@ -131,8 +135,8 @@ void check_place(const InitCommand& command) {
 void warn_of(const ModelFacts& facts, const std::string& model) {
   if (!facts.local) {
     log::warn(
-        "{} is not local: {}. Cut into tiles, images would give other results. Give it small images, or use a "
-        "model of convolutions.",
+        "{} is not local: {}. Cut into tiles, images would give other results: set tiles.size: whole, and each goes "
+        "through at once.",
         model, facts.why_not_local);
   }
   if (facts.input_channels != 1 && facts.input_channels != 3) {

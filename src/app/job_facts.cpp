@@ -10,7 +10,7 @@
 #include "app/job_draft.hpp"
 #include "base/error.hpp"
 #include "config/scalars.hpp"
-#include "model/analysis.hpp"
+
 #include "model/session.hpp"
 #include "run/stage_setup.hpp"
 
@@ -23,10 +23,11 @@ namespace {
 std::string run_once(const ModelFile& model, const StageConfig& stage, const ModelFacts& facts, const Engine& engine) {
   constexpr int side = 128;  // more than any halo that the analysis lets pass is deep, on both sides, for most
   const Margin& halo = facts.geometry.halo;
-  const Extent extent{side + halo.vertical(), side + halo.horizontal()};
+  const Extent extent =
+      rounded_up(Extent{side + halo.vertical(), side + halo.horizontal()}, facts.geometry.alignment_px);
   Meter meter;
   SlabPool slabs{meter};
-  const Session session{engine, slabs, model.bytes, stage.model.written};
+  const Session session{engine, slabs, model.bytes, stage.model.written, model.folder};
   const std::vector<float> black(static_cast<std::size_t>(extent.area()) *
                                  static_cast<std::size_t>(facts.input_channels));
   const RunOutcome outcome = session.run(black, facts.input_channels, extent);
@@ -60,11 +61,11 @@ InputFacts input_facts(const InputConfig& input) {
           .readable = ::access(path.c_str(), folder ? R_OK | X_OK : R_OK) == 0};
 }
 
-ModelTrial try_model(const StageConfig& stage, const Engine* engine) {
+ModelTrial try_model(const RunConfig& config, const StageConfig& stage, const Engine* engine) {
   ModelTrial trial{.path = stage.model.written, .says = "", .error = ""};
   try {
     const ModelFile model = read_model(stage);
-    const ModelFacts facts = analyse(model.bytes, stage.model.written);
+    const ModelFacts facts = stage_facts(config, stage, model);
     static_cast<void>(stage_options(stage, facts));
     trial.says = describe(facts) + (engine == nullptr ? "; not run, there is no engine" : "; runs");
     trial.error = engine == nullptr ? "" : run_once(model, stage, facts, *engine);

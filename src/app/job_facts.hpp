@@ -20,7 +20,7 @@ struct OpenedEngine {
 
 /// Reads and analyses the model, holds it against the job, and runs it on a small black image. Without an engine it is
 /// not run.
-[[nodiscard]] ModelTrial try_model(const StageConfig& stage, const Engine* engine);
+[[nodiscard]] ModelTrial try_model(const RunConfig& config, const StageConfig& stage, const Engine* engine);
 
 /// The cap of the job, given what the machine has.
 [[nodiscard]] CapFacts cap_facts(const MemoryConfig& memory, const MemoryFacts& machine);

@@ -3,247 +3,136 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/error.hpp"
+#include "model/detail/geometry.hpp"
 #include "model/detail/graph.hpp"
 #include "model/detail/grid_walk.hpp"
+#include "model/detail/reading.hpp"
+#include "model/detail/shapes.hpp"
 
 namespace pantile {
 
-using detail::AxisMap;
 using detail::Graph;
+using detail::Grid;
+using detail::Shapes;
 
 namespace {
 
-/// Operators for which each output value depends on the whole image, or on a vector made of it.
-constexpr std::array<std::string_view, 17> global_operators{"Attention",
-                                                            "Einsum",
-                                                            "Flatten",
-                                                            "GRU",
-                                                            "Gemm",
-                                                            "GlobalAveragePool",
-                                                            "GlobalLpPool",
-                                                            "GlobalMaxPool",
-                                                            "GroupNormalization",
-                                                            "InstanceNormalization",
-                                                            "LSTM",
-                                                            "LayerNormalization",
-                                                            "MatMul",
-                                                            "MeanVarianceNormalization",
-                                                            "MultiHeadAttention",
-                                                            "RNN",
-                                                            "RMSNormalization"};
-
-onnx::ModelProto parse(std::span<const std::byte> bytes, std::string_view name) {
-  onnx::ModelProto model;
-  const bool parsed = bytes.size() <= INT32_MAX && model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-  // Any few bytes may be a valid message of unknown fields: only a graph with an output makes it a model.
-  if (!parsed || !model.has_graph() || model.graph().output_size() == 0 || model.opset_import_size() == 0) {
-    const std::string_view why = bytes.empty()              ? "the file is empty"
-                                 : bytes.size() > INT32_MAX ? "it is larger than 2 GiB, the limit of the format"
-                                 : parsed                   ? "it holds no graph"
-                                                            : "it is damaged, cut short, or another kind of file";
-    throw UsageError{
-        fmt::format("{} is not an ONNX model: {}. Export the network with opset 11 or newer, for instance "
-                    "with torch.onnx.export.",
-                    name, why)};
+TensorFacts facts_of(const onnx::ValueInfoProto& value) {
+  const auto& type = value.type().tensor_type();
+  TensorFacts facts{.name = value.name(),
+                    .type = detail::type_name(value.type().has_tensor_type() ? type.elem_type() : 0),
+                    .dims = {},
+                    .has_rank = type.has_shape()};
+  for (const auto& dim : type.shape().dim()) {
+    facts.dims.push_back(dim.has_dim_value()       ? std::to_string(dim.dim_value())
+                         : dim.dim_param().empty() ? "?"
+                                                   : dim.dim_param());
   }
-  return model;
+  return facts;
 }
 
-std::string dim_text(const onnx::TensorShapeProto& shape) {
-  std::vector<std::string> dims;
-  for (const auto& dim : shape.dim()) {
-    dims.push_back(dim.has_dim_value()       ? std::to_string(dim.dim_value())
-                   : dim.dim_param().empty() ? "?"
-                                             : dim.dim_param());
-  }
-  return fmt::format("[{}]", fmt::join(dims, ", "));
-}
-
-template <class Values, class Name>
-std::string names(const Values& values, Name name_of) {
-  std::vector<std::string> all;
-  for (const auto& value : values) {
-    all.push_back(name_of(value));
-  }
-  return fmt::format("{}", fmt::join(all, ", "));
-}
-
-/// The one image that the model takes; returns its channels.
-std::int64_t check_input(const Graph& graph, std::string_view name) {
-  if (graph.inputs().size() != 1) {
-    throw UsageError{
-        fmt::format("{} has {} inputs ({}): pantile gives a model one image [N, C, H, W]. Export it with one "
-                    "input.",
-                    name, graph.inputs().size(), names(graph.inputs(), [](auto* value) { return value->name(); }))};
-  }
-  const onnx::ValueInfoProto& input = *graph.inputs().front();
-  const auto& type = input.type().tensor_type();
-  const auto& shape = type.shape();
-  if (!type.has_shape() || shape.dim_size() != 4) {
-    throw UsageError{fmt::format("{}: its input '{}' is {}, not an image [N, C, H, W] of 4 dimensions.", name,
-                                 input.name(), type.has_shape() ? dim_text(shape) : "of unknown shape")};
-  }
-  if (type.elem_type() != onnx::TensorProto::FLOAT) {
-    throw UsageError{
-        fmt::format("{}: its input '{}' is not float32, which is all that this version feeds. Export it in "
-                    "float32.",
-                    name, input.name())};
-  }
-  if (shape.dim(1).dim_value() < 1 || shape.dim(1).dim_value() > 4096) {
-    throw UsageError{fmt::format("{}: its input '{}' is {}: the number of channels must be written in the model.", name,
-                                 input.name(), dim_text(shape))};
-  }
-  if (shape.dim(2).has_dim_value() || shape.dim(3).has_dim_value() || shape.dim(0).dim_value() > 1) {
-    throw UsageError{
-        fmt::format("{}: its input '{}' has the fixed size {}: pantile gives a model tiles of any size. Export "
-                    "it with dynamic N, H and W.",
-                    name, input.name(), dim_text(shape))};
-  }
-  return shape.dim(1).dim_value();
-}
-
-void check_output(const Graph& graph, std::string_view name) {
-  const auto& outputs = graph.proto().output();
-  if (outputs.size() != 1) {
-    throw UsageError{
-        fmt::format("{} has {} outputs ({}): this version takes models with one. Export it with one output.", name,
-                    outputs.size(), names(outputs, [](const auto& value) { return value.name(); }))};
-  }
-  const int type = outputs[0].type().tensor_type().elem_type();
-  if (type != onnx::TensorProto::FLOAT && type != onnx::TensorProto::UNDEFINED) {
-    throw UsageError{
-        fmt::format("{}: its output '{}' is not float32, which is all that this version takes. Export it in "
-                    "float32.",
-                    name, outputs[0].name())};
-  }
-}
-
-void check_weights(const Graph& graph, std::string_view name) {
-  if (const std::string_view tensor = graph.external_tensor(); !tensor.empty()) {
-    throw UsageError{
-        fmt::format("{} keeps weights in other files ('{}' and maybe more), which this version does not read. "
-                    "Save it as one file: onnx.save(onnx.load(PATH), PATH2).",
-                    name, tensor)};
-  }
-}
-
-/// How one axis is tiled: output pixel scale·q + phase belongs to image pixel q + before.
-struct AxisGeometry {
-  int scale = 1;
-  int before = 0;
-  int after = 0;
-  bool padded = false;  ///< the output has scale × n pixels, of which those at the sides saw padding
-};
-
-std::variant<AxisGeometry, std::string> axis_geometry(const AxisMap& map) {
-  const detail::Window seen = map.hull();
-  const int scale = map.density;
-  if (seen.first > seen.last) {
-    return "its output does not depend on the image";
-  }
-  if (map.offset % scale != 0) {
-    return fmt::format(
-        "its output has {}·n − {} pixels for n input pixels a side, which is no whole number of input pixels", scale,
-        -map.offset);
-  }
-  const std::int64_t shrink = -map.offset / scale;
-  const bool clean = map.unclean_begin == 0 && map.unclean_end == 0;
-  if (clean && shrink >= 0) {
-    const std::int64_t before = std::clamp<std::int64_t>((seen.first + seen.last) / 2, 0, shrink);
-    return AxisGeometry{scale, static_cast<int>(before), static_cast<int>(shrink - before), false};
-  }
-  if (shrink == 0) {
-    // Enough to see all that matters, and to hide what saw padding at the tile's own edges. The first is the larger one
-    // unless a layer crops what a later one pads.
-    const auto hides = [scale](std::int64_t unclean) { return (unclean + scale - 1) / scale; };
-    return AxisGeometry{scale, static_cast<int>(std::max<std::int64_t>(hides(map.unclean_begin), -seen.first)),
-                        static_cast<int>(std::max<std::int64_t>(hides(map.unclean_end), seen.last)), true};
-  }
-  return fmt::format(
-      "it pads some layers and not others: {} pixels of its output saw padding at the sides, and it {} by "
-      "{} input pixels; not tiled by this version",
-      map.unclean_begin + map.unclean_end, shrink > 0 ? "shrinks" : "grows", shrink > 0 ? shrink : -shrink);
-}
-
-std::variant<TileGeometry, std::string> tile_geometry(const detail::Grid& output) {
-  const auto y = axis_geometry(output.y);
-  const auto x = axis_geometry(output.x);
-  for (const auto* axis : {&y, &x}) {
-    if (const auto* why = std::get_if<std::string>(axis)) {
-      return *why;
+/// What is known of the first image among the inputs.
+void find_image(const Graph& graph, ModelFacts& facts) {
+  for (const auto* input : graph.inputs()) {
+    const detail::ImageAxes axes = detail::image_axes(*input);
+    if (!axes.is_image()) {
+      continue;
     }
-  }
-  const auto& rows = std::get<AxisGeometry>(y);
-  const auto& columns = std::get<AxisGeometry>(x);
-  const auto shrinks = [](const AxisGeometry& axis) { return !axis.padded && axis.before + axis.after > 0; };
-  if (rows.scale != columns.scale) {
-    return fmt::format("it enlarges the height {} times and the width {} times", rows.scale, columns.scale);
-  }
-  if ((rows.padded && shrinks(columns)) || (columns.padded && shrinks(rows))) {
-    return std::string{"it pads along one axis and shrinks along the other; not tiled by this version"};
-  }
-  // Of a model that looks at single pixels both are true. Called `same`, it needs no border.
-  const bool valid = shrinks(rows) || shrinks(columns);
-  return TileGeometry{
-      .scale = rows.scale,
-      .halo = {.top = rows.before, .left = columns.before, .bottom = rows.after, .right = columns.after},
-      .padding = valid ? Padding::valid : Padding::same,
-      .min_tile_px = default_min_tile_px};
-}
-
-/// The operator that makes all else irrelevant, wherever it stands.
-std::optional<std::string> find_global(const Graph& graph) {
-  for (const onnx::NodeProto* node : graph.nodes()) {
-    if (std::find(global_operators.begin(), global_operators.end(), node->op_type()) != global_operators.end()) {
-      return fmt::format("{} looks at the whole image, so that an output pixel depends on all of it",
-                         detail::label(*node));
+    const auto& shape = input->type().tensor_type().shape();
+    const auto fixed = [&](int axis) { return std::clamp<std::int64_t>(shape.dim(axis).dim_value(), 0, INT32_MAX); };
+    facts.input_name = input->name();
+    facts.channel_place = axes.channel < axes.row ? ChannelPlace::first : ChannelPlace::last;
+    facts.input_channels = static_cast<int>(fixed(axes.channel));
+    if (shape.dim(axes.row).has_dim_value() || shape.dim(axes.column).has_dim_value()) {
+      facts.fixed = {static_cast<int>(fixed(axes.row)), static_cast<int>(fixed(axes.column))};
     }
+    return;
   }
-  return std::nullopt;
+  facts.input_name = graph.inputs().empty() ? "" : graph.inputs().front()->name();
 }
 
-void find_geometry(const Graph& graph, ModelFacts& facts) {
-  if (auto why = find_global(graph)) {
-    facts.why_not_local = *std::move(why);
+/// Of what could not be followed: is the output an image of some whole times the input, by its shape?
+void find_whole_geometry(const Graph& graph, const Shapes& shapes, ModelFacts& facts) {
+  const detail::Sizes* dims = shapes.dims(graph.proto().output(0).name());
+  if (dims == nullptr || dims->size() != 4) {
     return;
   }
-  auto walked = detail::walk(graph, facts.input_channels);
-  if (auto* obstacle = std::get_if<detail::Obstacle>(&walked)) {
-    facts.why_not_local = std::move(obstacle->text);
+  const auto& nominal = shapes.nominal();
+  const double rows = (*dims)[2].at / nominal.height;
+  const double columns = (*dims)[3].at / nominal.width;
+  const detail::Claims& claims = shapes.all_claims();
+  const std::int64_t alignment = std::lcm(claims.height, claims.width);
+  if (!(rows >= 1) || rows != columns || rows != static_cast<int>(rows) || !((*dims)[1].at >= 1) ||
+      rows > detail::largest_period || (facts.fixed.empty() && alignment > detail::largest_period)) {
     return;
   }
-  auto& result = std::get<detail::WalkResult>(walked);
-  auto geometry = tile_geometry(result.output);
-  if (auto* why = std::get_if<std::string>(&geometry)) {
-    facts.why_not_local = std::move(*why);
+  facts.makes_image = true;
+  facts.output_channels = static_cast<int>(std::min((*dims)[1].at, 1e9));
+  facts.geometry = {.scale = static_cast<int>(rows),
+                    .halo = {},
+                    .padding = Padding::same,
+                    .min_tile_px = default_min_tile_px,
+                    .alignment_px = facts.fixed.empty() ? static_cast<int>(alignment) : 1,
+                    .whole_only = false};
+}
+
+void find_geometry(const Graph& graph, const Shapes& shapes, ModelFacts& facts) {
+  if (facts.channel_place == ChannelPlace::none) {
+    facts.why_not_local = "it takes no image [N, C, H, W]";
     return;
   }
-  facts.local = true;
-  facts.geometry = std::get<TileGeometry>(geometry);
-  facts.output_channels = static_cast<int>(result.output.channels);
-  facts.layers = std::move(result.layers);
+  detail::Walk walk = detail::walk(graph, shapes);
+  facts.layers = std::move(walk.layers);
+  facts.why_not_local = std::move(walk.why_not_local);
+  const std::optional<Grid>& first = walk.outputs.front();
+  if (first) {
+    detail::FoundGeometry found = detail::tile_geometry(*first, shapes.claims());
+    facts.output_channels = static_cast<int>(std::min<std::int64_t>(first->channels, INT32_MAX));
+    facts.makes_image = found.makes_image;
+    facts.followed = found.why_not.empty();
+    facts.geometry = found.geometry;
+    facts.geometry.min_tile_px = default_min_tile_px;
+    facts.why_not_local = facts.why_not_local.empty() ? std::move(found.why_not) : facts.why_not_local;
+  } else {
+    find_whole_geometry(graph, shapes, facts);
+  }
+  facts.local = facts.why_not_local.empty() && facts.followed;
 }
 
 }  // namespace
 
-ModelFacts analyse(std::span<const std::byte> bytes, std::string_view name) {
-  const onnx::ModelProto model = parse(bytes, name);
+ModelFacts analyse(std::span<const std::byte> bytes, std::string_view name, const std::filesystem::path& folder) {
+  onnx::ModelProto model = detail::parse_model(bytes, name);
+  const auto files = detail::external_bytes(model);
+  detail::take_in_small_tensors(model, folder);
   const Graph graph{model};
+  ModelFacts facts = detail::facts_of_graph(graph, Shapes{graph});
+  for (const auto& [location, used] : files) {
+    facts.weight_files.push_back(location);
+  }
+  return facts;
+}
+
+ModelFacts detail::facts_of_graph(const Graph& graph, const Shapes& shapes) {
   ModelFacts facts;
-  facts.input_channels = static_cast<int>(check_input(graph, name));
-  check_output(graph, name);
-  check_weights(graph, name);
-  facts.input_name = graph.inputs().front()->name();
-  facts.output_name = graph.proto().output(0).name();
-  facts.weights_bytes = graph.weights_bytes();
-  find_geometry(graph, facts);
+  for (const auto* input : graph.inputs()) {
+    facts.inputs.push_back(facts_of(*input));
+  }
+  for (const auto& output : graph.proto().output()) {
+    facts.outputs.push_back(facts_of(output));
+  }
+  facts.output_name = facts.outputs.front().name;
+  find_image(graph, facts);
+  facts.weights_bytes = detail::weights_bytes(graph);
+
+  find_geometry(graph, shapes, facts);
   return facts;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/byte_size.hpp"
 #include "base/error.hpp"
+#include "image/tile_geometry.hpp"
 #include "model/detail/engine_impl.hpp"
 
 namespace pantile {
@@ -30,28 +31,13 @@ struct Session::Impl {
 
 namespace {
 
-/// Results must not depend on how many threads, lanes or tiles there are, and memory on nothing but the input's extent.
-Ort::SessionOptions session_options() {
-  Ort::SessionOptions options;
-  options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
-  // Lanes are concurrent runs of one thread each: 1.7 to 1.9 × on two cores, where two threads in a run gave 1.2
-  // to 1.8.
-  options.SetIntraOpNumThreads(1);
-  options.SetInterOpNumThreads(1);
-  options.AddConfigEntry("session.intra_op.allow_spinning", "0");
-  options.AddConfigEntry("session.inter_op.allow_spinning", "0");
-  // The pattern keeps a stale block of the first shape that it saw; the arena fragments and cannot be capped for all.
-  options.DisableMemPattern();
-  options.DisableCpuMemArena();
-  options.AddConfigEntry("session.use_env_allocators", "1");
-  return options;
-}
-
 Ort::Session open_session(const Engine& engine, SlabPool& slabs, std::span<const std::byte> model,
-                          std::string_view name) {
+                          std::string_view name, const std::filesystem::path& folder) {
   EngineScope scope{slabs};
   try {
-    return {engine.impl().env, model.data(), model.size(), session_options()};
+    Ort::SessionOptions options = detail::session_options(folder);
+    options.AddConfigEntry("session.use_env_allocators", "1");
+    return {engine.impl().env, model.data(), model.size(), options};
   } catch (const Ort::Exception& error) {
     if (scope.refused_bytes()) {
       throw UsageError{
@@ -59,7 +45,7 @@ Ort::Session open_session(const Engine& engine, SlabPool& slabs, std::span<const
                       "Raise the cap.",
                       name, format_byte_size(slabs.meter().cap()))};
     }
-    throw UsageError{fmt::format("ONNX Runtime {} cannot open {}: {}", engine.version(), name, error.what())};
+    throw UsageError{detail::why_not_opened(engine, name, error.what())};
   }
 }
 
@@ -97,10 +83,11 @@ void Tensor::Release::operator()(void* value) const noexcept {
   Ort::GetApi().ReleaseValue(static_cast<OrtValue*>(value));
 }
 
-Session::Session(const Engine& engine, SlabPool& slabs, std::span<const std::byte> model, std::string_view name)
+Session::Session(const Engine& engine, SlabPool& slabs, std::span<const std::byte> model, std::string_view name,
+                 const std::filesystem::path& folder)
     : impl_{new Impl{.slabs = slabs,
                      .name = std::string{name},
-                     .session = open_session(engine, slabs, model, name),
+                     .session = open_session(engine, slabs, model, name, folder),
                      .input_name = {},
                      .output_name = {},
                      .pattern = {}}} {
@@ -185,11 +172,14 @@ std::optional<std::uint64_t> Session::planned_peak(Extent extent) const {
   return impl_->pattern ? std::optional{make_plan(impl_->pattern->blocks(extent)).peak_bytes} : std::nullopt;
 }
 
-std::vector<ProbeSample> probe_footprint(Session& session) {
+std::vector<ProbeSample> probe_footprint(Session& session, int alignment_px) {
   // Small, so that probing fits under any cap under which tiles fit. Not all square: the four terms of a block's size
   // (1, h·w, h, w) must be told apart by the first four, and checked by the fifth.
-  static constexpr std::array<Extent, 5> small{{{48, 48}, {64, 64}, {48, 96}, {80, 80}, {64, 128}}};
-  static constexpr std::array<Extent, 5> large{{{128, 128}, {256, 256}, {64, 512}, {256, 768}, {512, 512}}};
+  const int unit = rounded_up(16, alignment_px);
+  const std::array<Extent, 5> small{
+      {Extent{3, 3} * unit, Extent{4, 4} * unit, Extent{3, 6} * unit, Extent{5, 5} * unit, Extent{4, 8} * unit}};
+  const std::array<Extent, 5> large{
+      {Extent{8, 8} * unit, Extent{16, 16} * unit, Extent{4, 32} * unit, Extent{16, 48} * unit, Extent{32, 32} * unit}};
   std::vector<ProbeSample> samples;
   std::vector<Trace> traces;
   std::string failure;

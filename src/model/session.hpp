@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -85,9 +86,11 @@ struct ProbeSample {
 /// One model, opened once. run() may be called by many threads at once; each call uses the calling thread only.
 class Session {
  public:
-  /// `model` may be freed afterwards; `name` is for messages. Throws UsageError if the engine cannot open the model, or
-  /// if the meter's cap does not hold its weights. `engine` and `slabs` must outlive the session.
-  Session(const Engine& engine, SlabPool& slabs, std::span<const std::byte> model, std::string_view name);
+  /// `model` may be freed afterwards; `name` is for messages; `folder` has the files in which the model keeps weights,
+  /// if it does. Throws UsageError if the engine cannot open the model, or if the meter's cap does not hold its
+  /// weights. `engine` and `slabs` must outlive the session.
+  Session(const Engine& engine, SlabPool& slabs, std::span<const std::byte> model, std::string_view name,
+          const std::filesystem::path& folder = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -106,7 +109,7 @@ class Session {
   struct Impl;
 
  private:
-  friend std::vector<ProbeSample> probe_footprint(Session& session);
+  friend std::vector<ProbeSample> probe_footprint(Session& session, int alignment_px);
   [[nodiscard]] RunOutcome run_recorded(std::span<const float> nchw, Extent extent, detail::Trace* trace) const;
   [[nodiscard]] RunOutcome run_on_black(detail::Trace& trace) const;
 
@@ -118,6 +121,7 @@ class Session {
 /// result also has large extents, which were computed and not run. An extent that the meter refuses is left out, with
 /// it all larger ones, and then there is no pattern. The slabs are trimmed afterwards. Throws Error if the model runs
 /// at none of them, and memory is not the reason.
-std::vector<ProbeSample> probe_footprint(Session& session);
+/// The extents are multiples of `alignment_px`.
+std::vector<ProbeSample> probe_footprint(Session& session, int alignment_px = 1);
 
 }  // namespace pantile

@@ -119,16 +119,22 @@ void fields(Archive& archive, Margin& margin) {
 }
 template <class Archive>
 void fields(Archive& archive, TileGeometry& geometry) {
-  archive(geometry.scale, geometry.halo, geometry.padding, geometry.min_tile_px);
+  archive(geometry.scale, geometry.halo, geometry.padding, geometry.min_tile_px, geometry.alignment_px,
+          geometry.whole_only);
 }
 template <class Archive>
 void fields(Archive& archive, LayerCost& layer) {
   archive(layer.macs_per_px, layer.numerator, layer.denominator, layer.shrink);
 }
 template <class Archive>
+void fields(Archive& archive, TensorFacts& tensor) {
+  archive(tensor.name, tensor.type, tensor.dims, tensor.has_rank);
+}
+template <class Archive>
 void fields(Archive& archive, ModelFacts& facts) {
-  archive(facts.input_name, facts.output_name, facts.input_channels, facts.output_channels, facts.local,
-          facts.why_not_local, facts.geometry, facts.layers, facts.weights_bytes);
+  archive(facts.inputs, facts.outputs, facts.input_name, facts.output_name, facts.channel_place, facts.input_channels,
+          facts.output_channels, facts.fixed, facts.local, facts.why_not_local, facts.makes_image, facts.followed,
+          facts.geometry, facts.layers, facts.weights_bytes, facts.weight_files);
 }
 template <class Archive>
 void fields(Archive& archive, ProbeSample& probe) {

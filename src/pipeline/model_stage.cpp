@@ -22,7 +22,7 @@ ModelStage::Attempt ModelStage::attempt(const ImagePart& image, const TileGrid& 
   try {
     const auto values = static_cast<std::size_t>(facts_.input_channels) * static_cast<std::size_t>(source.area());
     MeteredBuffer input{session_.meter(), values * sizeof(float)};
-    gather_tile(image, source, options_.border, options_.color, table_, input.floats());
+    gather_tile(image, source, gather_border(facts_.geometry, options_.border), options_.color, table_, input.floats());
     RunOutcome outcome = session_.run(input.floats(), facts_.input_channels, source.extent());
     if (std::holds_alternative<OutOfMemory>(outcome)) {
       return Refused{source.extent()};
@@ -67,9 +67,9 @@ Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& 
     return *report;
   }
   const Extent refused = std::get<Refused>(first).input;
-  const int least = std::max(1, facts_.geometry.min_tile_px);
+  const int least = rounded_up(std::max(1, facts_.geometry.min_tile_px), facts_.geometry.alignment_px);
   const Extent smaller{std::max(least, grid.tile().height / 2), std::max(least, grid.tile().width / 2)};
-  if (grid.tile().height <= least && grid.tile().width <= least) {
+  if (facts_.geometry.whole_only || (grid.tile().height <= least && grid.tile().width <= least)) {
     Attempt last = attempt_alone(image, grid, index, block, block_rect);
     if (auto* const report = std::get_if<TileReport>(&last)) {
       return *report;
@@ -78,7 +78,8 @@ Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& 
       return *failure;
     }
     return Failure{Fault::does_not_fit,
-                   fmt::format("the smallest tile ({} with halo) does not fit under the engine's {}",
+                   fmt::format("{} ({} with halo) does not fit under the engine's {}",
+                               facts_.geometry.whole_only ? "the whole image" : "the smallest tile",
                                to_string(refused), format_byte_size(session_.meter().cap()))};
   }
   // The same pixels by smaller tiles: the result does not depend on how it was cut.

@@ -35,7 +35,8 @@ struct TileReport {
 /// A model with its pixel rules, shared by all lanes of a device. Thread safe.
 class ModelStage {
  public:
-  /// `session` must outlive the stage. Precondition: facts.local, or tiles that are whole images.
+  /// `session` must outlive the stage. Precondition: facts.makes_image; where facts are not
+  /// local, either geometry.whole_only is set or the results may differ from tile to tile.
   ModelStage(const Session& session, const ModelFacts& facts, StageOptions options);
 
   [[nodiscard]] const TileGeometry& geometry() const noexcept { return facts_.geometry; }

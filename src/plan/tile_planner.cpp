@@ -98,7 +98,9 @@ void add_item(Candidate& candidate, const TileRequest& request, const ExtentCoun
       const Rect block{rows.begin, columns.begin, rows.length, columns.length};
       const TileGrid grid{item.extent, geometry, request.border, block, candidate.core};
       const Extent input = grid.largest_source();
-      const Extent produced = (geometry.padding == Padding::same ? input : grid.tile()) * geometry.scale;
+      const Extent lost =
+          geometry.padding == Padding::same ? Extent{} : Extent{geometry.halo.vertical(), geometry.halo.horizontal()};
+      const Extent produced = Extent{input.height - lost.height, input.width - lost.width} * geometry.scale;
       const double tiles =
           static_cast<double>(grid.size()) * rows.count * columns.count * static_cast<double>(item.count);
       add_tiles(candidate, tiles, lane_bytes(request, input, produced), run_macs(request.facts.layers, input),
@@ -107,21 +109,10 @@ void add_item(Candidate& candidate, const TileRequest& request, const ExtentCoun
   }
 }
 
-/// The same for any model: one that is not local sees whole images.
-void add_any(Candidate& candidate, const TileRequest& request, const ExtentCount& item) {
-  if (request.facts.local) {
-    add_item(candidate, request, item);
-    return;
-  }
-  const Extent output = item.extent * request.facts.geometry.scale;
-  add_tiles(candidate, static_cast<double>(item.count), lane_bytes(request, item.extent, output),
-            run_macs(request.facts.layers, item.extent), item.extent);
-}
-
 Candidate judge(const TileRequest& request, Extent core, bool is_whole) {
   Candidate candidate{.core = core, .is_whole = is_whole};
   for (const auto& item : request.items) {
-    add_any(candidate, request, item);
+    add_item(candidate, request, item);
   }
   return candidate;
 }
@@ -137,16 +128,22 @@ Extent largest_sides(std::span<const ExtentCount> items) {
 /// All that the setting allows, the largest first.
 std::vector<Candidate> candidates(const TileRequest& request) {
   const Extent largest = largest_sides(request.items);
-  const int smallest_px = request.facts.geometry.min_tile_px;
+  const bool whole_only = request.facts.geometry.whole_only;
+  const int unit = request.facts.geometry.alignment_px;
+  const int smallest_px = rounded_up(request.facts.geometry.min_tile_px, unit);
   const bool is_small = std::all_of(request.items.begin(), request.items.end(),
                                     [](const ExtentCount& item) { return item.extent.area() <= max_whole_px; });
   const bool is_fixed = request.size.kind == TileSize::Kind::fixed;
   const bool wants_whole = request.size.kind == TileSize::Kind::whole;
   std::vector<int> sides;
-  if (request.facts.local) {
+  if (!whole_only) {
     const int limit_px = is_fixed ? std::max(request.size.px, smallest_px) : std::max(largest.height, largest.width);
-    std::copy_if(std::begin(candidates_px), std::end(candidates_px), std::back_inserter(sides),
-                 [&](int side) { return side >= smallest_px && side <= limit_px; });
+    for (const int each : candidates_px) {
+      const int side = rounded_up(each, unit);
+      if (side >= smallest_px && side <= limit_px) {
+        sides.push_back(side);
+      }
+    }
     if (is_fixed) {
       sides.push_back(limit_px);
     }
@@ -157,7 +154,7 @@ std::vector<Candidate> candidates(const TileRequest& request) {
     sides.erase(std::unique(sides.begin(), sides.end()), sides.end());
   }
   std::vector<Candidate> all;
-  if (wants_whole || !request.facts.local || (is_small && !is_fixed)) {
+  if (wants_whole || whole_only || (is_small && !is_fixed)) {
     all.push_back(judge(request, largest, true));
   }
   for (const int side : sides) {
@@ -184,6 +181,22 @@ std::optional<Candidate> best(const TileRequest& request, const std::vector<Cand
   std::erase_if(fitting, [&](const Candidate& one) { return one.time > limit; });
   return *std::min_element(fitting.begin(), fitting.end(),
                            [](const Candidate& a, const Candidate& b) { return a.lane_bytes < b.lane_bytes; });
+}
+
+/// The items that fit on one lane, of a model that must see them whole; all items of any other model.
+std::vector<ExtentCount> fitting_whole(const TileRequest& request) {
+  std::vector<ExtentCount> fitting;
+  for (const ExtentCount& item : request.items) {
+    Candidate alone;
+    if (request.facts.geometry.whole_only) {
+      alone.core = item.extent;
+      add_item(alone, request, item);
+    }
+    if (alone.lane_bytes <= request.budget_bytes && alone.lane_bytes != no_budget) {
+      fitting.push_back(item);
+    }
+  }
+  return fitting;
 }
 
 std::string describe(const Candidate& one) {
@@ -228,7 +241,7 @@ double run_macs(std::span<const LayerCost> layers, Extent input) {
 
 ItemCost item_cost(const TileRequest& request, Extent item, Extent core) {
   Candidate candidate{.core = core};
-  add_any(candidate, request, {item, 1});
+  add_item(candidate, request, {item, 1});
   return {.tile = candidate.tile,
           .tiles = static_cast<std::uint64_t>(candidate.tiles),
           .lane_bytes = candidate.lane_bytes,
@@ -238,6 +251,17 @@ ItemCost item_cost(const TileRequest& request, Extent item, Extent core) {
 TileDecision plan_tiles(const TileRequest& request) {
   expect(!request.items.empty() && request.lanes >= 1, "there are items to plan for, and lanes");
   expect(request.size.kind != TileSize::Kind::fixed || request.size.px >= 1, "a fixed tile has pixels");
+  const std::vector<ExtentCount> fitting = fitting_whole(request);
+  if (!fitting.empty() && fitting.size() < request.items.size()) {
+    TileRequest others{request};
+    others.items = fitting;
+    TileDecision decision = plan_tiles(others);
+    if (auto* const plan = std::get_if<TilePlan>(&decision)) {
+      plan->why += fmt::format("; {} of {} extents are too large to go through whole",
+                               request.items.size() - fitting.size(), request.items.size());
+    }
+    return decision;
+  }
   const auto all = candidates(request);
   for (int lanes = request.lanes; lanes >= 1; --lanes) {
     if (const auto chosen = best(request, all, lanes)) {

@@ -62,7 +62,9 @@ using TileDecision = std::variant<TilePlan, TileDoesNotFit>;
 /// only
 ///   if they have ≤ 2 MP.
 /// - `fixed` and `whole`: that size, else the next smaller candidate: the results are the same for every size.
-/// - A model that is not local only ever sees whole images.
+/// - A model that is whole_only only ever sees whole images. Those that do not fit are left out of the plan: each of
+///   them will fail by itself, and the others must not suffer for it.
+/// - Tiles are multiples of the model's alignment.
 /// - No tile is smaller than the model's min_tile_px, unless the image is.
 /// - After an out-of-memory: `footprint.forbid()` the input extent, then plan again.
 [[nodiscard]] TileDecision plan_tiles(const TileRequest& request);

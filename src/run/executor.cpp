@@ -15,7 +15,6 @@
 #include "device/cpu.hpp"
 #include "device/process_memory.hpp"
 #include "image/pixels.hpp"
-#include "model/analysis.hpp"
 #include "pipeline/bounded_queue.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "pipeline/lanes.hpp"
@@ -126,15 +125,15 @@ class Executor {
                       "nodes must see the same model.",
                       stage.model.resolved.string(), to_string(model.digest), to_string(open.model_digest))};
     }
-    const ModelFacts facts = analyse(model.bytes, stage.model.written);
+    const ModelFacts facts = stage_facts(config, stage, model);
     alpha_ = stage.image.alpha;
     device_.emplace();
     Meter& meter = device_->meter;
     meter.set_cap(budget(open, meter));
-    device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written);
+    device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written, model.folder);
     device_->stage.emplace(*device_->session, facts, stage_options(stage, facts));
     meter.set_cap(budget(open, meter));
-    const std::vector<ProbeSample> probes = probe_footprint(*device_->session);
+    const std::vector<ProbeSample> probes = probe_footprint(*device_->session, facts.geometry.alignment_px);
     device_->slabs.trim_idle();
     meter.set_cap(budget(open, meter));
     meter.reset_peak();

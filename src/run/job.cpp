@@ -13,7 +13,6 @@
 #include "config/identity.hpp"
 #include "device/cpu.hpp"
 #include "image/block_grid.hpp"
-#include "model/analysis.hpp"
 #include "report/live.hpp"
 #include "run/stage_setup.hpp"
 #include "store/catalog_file.hpp"
@@ -47,7 +46,7 @@ struct ExaminedModel {
 ExaminedModel examine_model(const RunConfig& config) {
   const StageConfig& stage = config.pipeline.front();
   const ModelFile file = read_model(stage);
-  ExaminedModel model{analyse(file.bytes, stage.model.written), Border::none, file.digest};
+  ExaminedModel model{stage_facts(config, stage, file), Border::none, file.digest};
   model.border = stage_options(stage, model.facts).border;
   return model;
 }

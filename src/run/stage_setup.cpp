@@ -2,7 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
+#include "base/byte_size.hpp"
 #include "base/file.hpp"
+#include "model/analysis.hpp"
+#include "store/file_hash.hpp"
 
 namespace pantile {
 namespace {
@@ -43,12 +49,30 @@ ChannelScaling scaling_of(const ImageConfig& image, std::size_t i) {
   return {.scale = image.scale.value(), .mean = pick(image.mean).value(), .std = pick(image.deviation).value()};
 }
 
+/// Weights in other files are as much the model as those in its own.
+void add_weight_files(const StageConfig& stage, ModelFile& model) {
+  const std::filesystem::path folder = stage.model.resolved.parent_path();
+  for (const WeightFile& file : weight_files(model.bytes, folder, stage.model.written)) {
+    if (!file.is_there) {
+      throw UsageError{
+          fmt::format("pipeline.{}.model: {} keeps {} of weights in '{}', which is not in its folder, or is shorter. "
+                      "Copy that file "
+                      "too, or save the model as one: onnx.save(onnx.load(PATH), PATH2).",
+                      stage.id, stage.model.written, format_byte_size(file.bytes), file.location)};
+    }
+    const std::array<Hash128, 2> both{model.digest, hash_of(folder / file.location).hash};
+    model.digest = xxh3_128(std::as_bytes(std::span{both}));
+    model.folder = folder;
+  }
+}
+
 }  // namespace
 
 ModelFile read_model(const StageConfig& stage) {
   try {
-    ModelFile model{read_file(stage.model.resolved), {}};
+    ModelFile model{read_file(stage.model.resolved), {}, {}};
     model.digest = xxh3_128(model.bytes);
+    add_weight_files(stage, model);
     return model;
   } catch (const Error& error) {
     throw UsageError{fmt::format("pipeline.{}.model: {}. Paths of a job file count from the job file's folder.",
@@ -56,12 +80,30 @@ ModelFile read_model(const StageConfig& stage) {
   }
 }
 
-StageOptions stage_options(const StageConfig& stage, const ModelFacts& facts) {
-  if (!facts.local) {
-    throw UsageError{
-        fmt::format("pipeline.{}.model: {} cannot be cut into tiles: {}. This version runs local models only.",
-                    stage.id, stage.model.written, facts.why_not_local)};
+ModelFacts stage_facts(const RunConfig& config, const StageConfig& stage, const ModelFile& model) {
+  ModelFacts facts = analyse(model.bytes, stage.model.written, model.folder);
+  if (const auto why = unfit(facts, stage.model.written)) {
+    throw UsageError{fmt::format("pipeline.{}.model: {}", stage.id, *why)};
   }
+  if (facts.local || (config.tiles.allow_inexact && facts.followed)) {
+    return facts;
+  }
+  if (config.tiles.size.kind == TileSize::Kind::whole) {
+    facts.geometry.whole_only = true;
+    return facts;
+  }
+  throw UsageError{fmt::format(
+      "pipeline.{}.model: {} cannot be cut into tiles exactly: {}. Set tiles.size: whole, and each image goes through "
+      "it whole{}.",
+      stage.id, stage.model.written, facts.why_not_local,
+      facts.followed ? fmt::format("; or tiles.allow_inexact: true, and tiles overlap by the {} px that its local part "
+                                   "sees, with results that differ from those of the whole image",
+                                   std::max({facts.geometry.halo.top, facts.geometry.halo.left,
+                                             facts.geometry.halo.bottom, facts.geometry.halo.right}))
+                     : "")};
+}
+
+StageOptions stage_options(const StageConfig& stage, const ModelFacts& facts) {
   if (facts.input_channels != stage.image.channels()) {
     throw UsageError{
         fmt::format("pipeline.{}.image.color: {} reads {} channel{}, but this color gives {}. Set color: {}.", stage.id,

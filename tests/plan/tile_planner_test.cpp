@@ -120,9 +120,10 @@ TEST(TilePlanner, WholeImagesOnlyWhenSmallOrAskedFor) {
   EXPECT_LT(planned(request).core.height, 512) << "tiles give the same result";
 }
 
-TEST(TilePlanner, AModelThatIsNotLocalIsNeverTiled) {
+TEST(TilePlanner, AModelThatMustSeeWholeImagesIsNeverTiled) {
   auto facts = upconv7();
   facts.local = false;
+  facts.geometry.whole_only = true;
   const auto footprint = heavy();
   TileRequest request{.facts = facts,
                       .footprint = footprint,

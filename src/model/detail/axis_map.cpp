@@ -1,6 +1,7 @@
 #include "model/detail/axis_map.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace pantile::detail {
 
@@ -22,13 +23,14 @@ Window hull(const Window& a, const Window& b) { return {std::min(a.first, b.firs
 
 /// The window of pixel `at`, which may lie outside the tensor.
 Window window_at(const AxisMap& map, std::int64_t at) {
-  const std::int64_t q = floor_div(at, map.density);
-  const Window& window = map.windows[static_cast<std::size_t>(at - q * map.density)];
-  return window.first > window.last ? window : Window{window.first + q, window.last + q};
+  const std::int64_t m = floor_div(at, map.density);
+  const Window& window = map.windows[static_cast<std::size_t>(at - m * map.density)];
+  return window.first > window.last ? window : Window{window.first + m * map.period, window.last + m * map.period};
 }
 
 AxisMap apply(const AxisMap& input, const Taps& layer, std::int64_t offset) {
   AxisMap output{.density = static_cast<int>(input.density * layer.output_step / layer.input_step),
+                 .period = input.period,
                  .offset = offset,
                  .windows = {},
                  .unclean_begin = 0,
@@ -58,18 +60,31 @@ AxisMap apply(const AxisMap& input, const Taps& layer, std::int64_t offset) {
   return output;
 }
 
+/// So long a period that a whole number of strides fits into it.
+std::optional<AxisMap> divisible(const AxisMap& map, int stride) {
+  const int factor = stride / std::gcd(stride, map.density);
+  if (std::int64_t{map.period} * factor > largest_period) {
+    return std::nullopt;
+  }
+  return with_longer_period(map, factor);
+}
+
 }  // namespace
 
-Window AxisMap::hull() const {
-  Window window;
-  for (const Window& each : windows) {
-    window = detail::hull(window, each);
+AxisMap with_longer_period(const AxisMap& map, int factor) {
+  AxisMap longer = map;
+  longer.density *= factor;
+  longer.period *= factor;
+  longer.windows.clear();
+  for (std::int64_t at = 0; at < longer.density; ++at) {
+    longer.windows.push_back(window_at(map, at));
   }
-  return window;
+  return longer;
 }
 
 std::optional<AxisMap> convolved(const AxisMap& input, const Kernel& kernel) {
-  if (input.density % kernel.stride != 0) {
+  const std::optional<AxisMap> from = divisible(input, kernel.stride);
+  if (!from) {
     return std::nullopt;
   }
   Taps layer{.output_step = 1, .input_step = kernel.stride, .taps = {{}}};
@@ -77,8 +92,23 @@ std::optional<AxisMap> convolved(const AxisMap& input, const Kernel& kernel) {
     layer.taps[0].push_back(k * kernel.dilation - kernel.pad_begin);
   }
   const std::int64_t reach = std::int64_t{kernel.dilation} * (kernel.size - 1);
-  const std::int64_t room = input.offset + kernel.pad_begin + kernel.pad_end - reach - 1;
-  return apply(input, layer, floor_div(room, kernel.stride) + 1);
+  const std::int64_t room = from->offset + kernel.pad_begin + kernel.pad_end - reach - 1;
+  std::int64_t count = floor_div(room, kernel.stride) + 1;
+  if (kernel.rounds_up) {
+    count = ceil_div(room, kernel.stride) + 1;
+    // The last window must begin in the input or before it.
+    count -= (count - 1) * kernel.stride >= from->offset + kernel.pad_begin ? 1 : 0;
+  }
+  return apply(*from, layer, count);
+}
+
+std::optional<AxisMap> interpolated(const AxisMap& input, const Interpolation& how) {
+  const std::optional<AxisMap> from = divisible(input, how.stride);
+  if (!from || from->offset * how.step % how.stride != 0) {
+    return std::nullopt;
+  }
+  return apply(*from, {.output_step = how.step, .input_step = how.stride, .taps = how.taps},
+               from->offset * how.step / how.stride);
 }
 
 AxisMap transposed_convolved(const AxisMap& input, const Kernel& kernel, int output_padding) {
@@ -110,12 +140,15 @@ AxisMap padded(const AxisMap& input, int begin, int end) {
 }
 
 std::optional<AxisMap> merged(const AxisMap& a, const AxisMap& b) {
-  if (a.density != b.density || a.offset != b.offset) {
+  const int period = std::lcm(a.period, b.period);
+  if (std::int64_t{a.density} * b.period != std::int64_t{b.density} * a.period || a.offset != b.offset ||
+      period > largest_period) {
     return std::nullopt;
   }
-  AxisMap both = a;
+  AxisMap both = with_longer_period(a, period / a.period);
+  const AxisMap other = with_longer_period(b, period / b.period);
   for (std::size_t phase = 0; phase < both.windows.size(); ++phase) {
-    both.windows[phase] = hull(a.windows[phase], b.windows[phase]);
+    both.windows[phase] = hull(both.windows[phase], other.windows[phase]);
   }
   both.unclean_begin = std::max(a.unclean_begin, b.unclean_begin);
   both.unclean_end = std::max(a.unclean_end, b.unclean_end);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace pantile::detail {
@@ -16,37 +15,23 @@ const onnx::AttributeProto* find(const onnx::NodeProto& node, std::string_view n
   return found == all.end() ? nullptr : &*found;
 }
 
-/// Operators whose result has the extents of their first input, for the dims of computed constants.
-bool keeps_dims(std::string_view op) {
-  static constexpr std::array<std::string_view, 5> ops{"Identity", "Cast", "Neg", "Abs", "Sqrt"};
-  return std::find(ops.begin(), ops.end(), op) != ops.end();
-}
-
-std::size_t element_bytes(int type) {
-  switch (type) {
-    case onnx::TensorProto::DOUBLE:
-    case onnx::TensorProto::INT64:
-    case onnx::TensorProto::UINT64: return 8;
-    case onnx::TensorProto::FLOAT16:
-    case onnx::TensorProto::BFLOAT16:
-    case onnx::TensorProto::INT16:
-    case onnx::TensorProto::UINT16: return 2;
-    case onnx::TensorProto::INT8:
-    case onnx::TensorProto::UINT8:
-    case onnx::TensorProto::BOOL: return 1;
-    default: return 4;
-  }
-}
+/// Tensors of more elements are weights, which nobody computes shapes with.
+constexpr std::size_t most_numbers = 4096;
 
 /// Elements of raw little-endian bytes, or of the typed field where those are empty.
-template <class T, class Out, class Field>
-std::vector<Out> elements(const std::string& raw, const Field& field) {
+template <class T, class Field>
+std::vector<double> elements(const std::string& raw, const Field& field) {
+  std::vector<double> all;
   if (raw.empty()) {
-    return {field.begin(), field.end()};
+    all.assign(field.begin(), field.end());
+    return all;
   }
-  std::vector<T> values(raw.size() / sizeof(T));
-  std::memcpy(values.data(), raw.data(), values.size() * sizeof(T));
-  return {values.begin(), values.end()};
+  for (std::size_t at = 0; at + sizeof(T) <= raw.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, raw.data() + at, sizeof(T));
+    all.push_back(static_cast<double>(value));
+  }
+  return all;
 }
 
 }  // namespace
@@ -78,6 +63,53 @@ std::vector<double> real_attribute(const onnx::NodeProto& node, std::string_view
 }
 
 bool has_attribute(const onnx::NodeProto& node, std::string_view name) { return find(node, name) != nullptr; }
+
+const onnx::TensorProto* tensor_attribute(const onnx::NodeProto& node, std::string_view name) {
+  const auto* found = find(node, name);
+  return found == nullptr || !found->has_t() ? nullptr : &found->t();
+}
+
+std::optional<std::vector<double>> numbers_of(const onnx::TensorProto& tensor) {
+  if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.raw_data().size() > most_numbers * 8) {
+    return std::nullopt;
+  }
+  const std::string& raw = tensor.raw_data();
+  switch (tensor.data_type()) {
+    case onnx::TensorProto::INT64: return elements<std::int64_t>(raw, tensor.int64_data());
+    case onnx::TensorProto::INT32: return elements<std::int32_t>(raw, tensor.int32_data());
+    case onnx::TensorProto::FLOAT: return elements<float>(raw, tensor.float_data());
+    case onnx::TensorProto::DOUBLE: return elements<double>(raw, tensor.double_data());
+    case onnx::TensorProto::BOOL: return elements<std::uint8_t>(raw, tensor.int32_data());
+    default: return std::nullopt;
+  }
+}
+
+double bytes_of_element(int type) {
+  // By number: the newest types are not in the headers of older ONNX releases.
+  constexpr int float8_first = 17;
+  constexpr int float8_last = 20;
+  constexpr int uint4 = 21;
+  constexpr int int4 = 22;
+  constexpr int float4 = 23;
+  switch (type) {
+    case onnx::TensorProto::COMPLEX128: return 16;
+    case onnx::TensorProto::DOUBLE:
+    case onnx::TensorProto::INT64:
+    case onnx::TensorProto::UINT64:
+    case onnx::TensorProto::COMPLEX64: return 8;
+    case onnx::TensorProto::FLOAT16:
+    case onnx::TensorProto::BFLOAT16:
+    case onnx::TensorProto::INT16:
+    case onnx::TensorProto::UINT16: return 2;
+    case onnx::TensorProto::INT8:
+    case onnx::TensorProto::UINT8:
+    case onnx::TensorProto::BOOL: return 1;
+    case uint4:
+    case int4:
+    case float4: return 0.5;
+    default: return type >= float8_first && type <= float8_last ? 1 : 4;
+  }
+}
 
 std::string_view input(const onnx::NodeProto& node, int at) {
   return at < node.input_size() ? std::string_view{node.input(at)} : std::string_view{};
@@ -148,66 +180,28 @@ const onnx::TensorProto* Graph::tensor(std::string_view value) const {
   return found == tensors_.end() ? nullptr : found->second;
 }
 
-std::optional<std::vector<std::int64_t>> Graph::dims(std::string_view value) const {
+std::optional<std::vector<double>> Graph::numbers(std::string_view value) const {
   if (const auto* found = tensor(value)) {
-    return std::vector<std::int64_t>{found->dims().begin(), found->dims().end()};
+    return numbers_of(*found);
   }
   const auto producer = producers_.find(value);
-  if (producer == producers_.end() || !is_constant(value)) {
+  if (producer == producers_.end() || producer->second->op_type() != "Constant") {
     return std::nullopt;
   }
   const onnx::NodeProto& node = *producer->second;
-  if (node.op_type() == "Constant") {  // value_float, value_int: a scalar; value_floats, value_ints: a list
-    if (has_attribute(node, "value_float") || has_attribute(node, "value_int")) {
-      return std::vector<std::int64_t>{};
+  for (const char* name : {"value_int", "value_ints"}) {
+    if (const auto* one = find(node, name)) {
+      return name == std::string_view{"value_int"} ? std::vector<double>{static_cast<double>(one->i())}
+                                                   : std::vector<double>{one->ints().begin(), one->ints().end()};
     }
-    return std::nullopt;
   }
-  return keeps_dims(node.op_type()) && node.input_size() > 0 ? dims(node.input(0)) : std::nullopt;
-}
-
-std::optional<std::vector<std::int64_t>> Graph::integers(std::string_view value) const {
-  const auto* found = tensor(value);
-  if (found != nullptr && found->data_type() == onnx::TensorProto::INT64) {
-    return elements<std::int64_t, std::int64_t>(found->raw_data(), found->int64_data());
-  }
-  if (found != nullptr && found->data_type() == onnx::TensorProto::INT32) {
-    return elements<std::int32_t, std::int64_t>(found->raw_data(), found->int32_data());
-  }
-  if (const auto producer = producers_.find(value);
-      producer != producers_.end() && has_attribute(*producer->second, "value_ints")) {
-    return attribute(*producer->second, "value_ints", std::vector<std::int64_t>{});
+  for (const char* name : {"value_float", "value_floats"}) {
+    if (const auto* one = find(node, name)) {
+      return name == std::string_view{"value_float"} ? std::vector<double>{one->f()}
+                                                     : std::vector<double>{one->floats().begin(), one->floats().end()};
+    }
   }
   return std::nullopt;
-}
-
-std::optional<std::vector<double>> Graph::reals(std::string_view value) const {
-  const auto* found = tensor(value);
-  if (found != nullptr && found->data_type() == onnx::TensorProto::FLOAT) {
-    return elements<float, double>(found->raw_data(), found->float_data());
-  }
-  return std::nullopt;
-}
-
-std::uint64_t Graph::weights_bytes() const noexcept {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors_) {
-    std::uint64_t count = 1;
-    for (const std::int64_t dim : tensor->dims()) {
-      count *= static_cast<std::uint64_t>(dim);
-    }
-    bytes += count * element_bytes(tensor->data_type());
-  }
-  return bytes;
-}
-
-std::string_view Graph::external_tensor() const noexcept {
-  for (const auto& [name, tensor] : tensors_) {
-    if (tensor->data_location() == onnx::TensorProto::EXTERNAL) {
-      return name;
-    }
-  }
-  return {};
 }
 
 }  // namespace pantile::detail

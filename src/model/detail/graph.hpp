@@ -2,6 +2,7 @@
 // An ONNX graph, as the analysis wants to see it: which nodes matter, attributes with defaults, constants by name.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,13 @@ namespace pantile::detail {
                                                   std::vector<std::int64_t> otherwise);
 [[nodiscard]] std::vector<double> real_attribute(const onnx::NodeProto& node, std::string_view name);
 [[nodiscard]] bool has_attribute(const onnx::NodeProto& node, std::string_view name);
+/// Null if there is none.
+[[nodiscard]] const onnx::TensorProto* tensor_attribute(const onnx::NodeProto& node, std::string_view name);
+
+/// The elements of a small tensor of integers or floats that lies in the file; nothing of others.
+[[nodiscard]] std::optional<std::vector<double>> numbers_of(const onnx::TensorProto& tensor);
+/// Bytes of an element of a type of onnx::TensorProto; 0.5 for those of 4 bits.
+[[nodiscard]] double bytes_of_element(int type);
 
 /// Input `at` of a node, "" if it is left out.
 [[nodiscard]] std::string_view input(const onnx::NodeProto& node, int at);
@@ -44,16 +52,12 @@ class Graph {
   [[nodiscard]] bool is_constant(std::string_view value) const;
   /// The tensor behind a constant, if it is an initializer or a Constant node.
   [[nodiscard]] const onnx::TensorProto* tensor(std::string_view value) const;
-  /// Extents of a constant, if they are known without running anything.
-  [[nodiscard]] std::optional<std::vector<std::int64_t>> dims(std::string_view value) const;
   /// The elements of a small constant of integers or floats, as a list.
-  [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(std::string_view value) const;
-  [[nodiscard]] std::optional<std::vector<double>> reals(std::string_view value) const;
-
-  /// Bytes of all constants.
-  [[nodiscard]] std::uint64_t weights_bytes() const noexcept;
-  /// Name of a constant that lies in another file, "" if none does.
-  [[nodiscard]] std::string_view external_tensor() const noexcept;
+  [[nodiscard]] std::optional<std::vector<double>> numbers(std::string_view value) const;
+  /// Initializers and the tensors of Constant nodes, by name.
+  [[nodiscard]] const std::map<std::string_view, const onnx::TensorProto*>& tensors() const noexcept {
+    return tensors_;
+  }
 
  private:
   void collect_constants();
@@ -63,8 +67,8 @@ class Graph {
   std::int64_t opset_ = 0;
   std::vector<const onnx::ValueInfoProto*> inputs_;
   std::vector<const onnx::NodeProto*> nodes_;
-  std::unordered_set<std::string_view> varying_;  ///< values that depend on an input
-  std::unordered_map<std::string_view, const onnx::TensorProto*> tensors_;
+  std::unordered_set<std::string_view> varying_;                  ///< values that depend on an input
+  std::map<std::string_view, const onnx::TensorProto*> tensors_;  ///< in one order everywhere: it is printed
   std::unordered_map<std::string_view, const onnx::NodeProto*> producers_;
 };
 
