@@ -85,6 +85,14 @@ struct CompletionCommand {
 };
 [[nodiscard]] ExitCode carry_out(const CompletionCommand& command);
 
+struct ModelCommand {
+  std::filesystem::path model;
+  bool check = false;           ///< measure what the graph promises
+  std::filesystem::path image;  ///< pixels to measure on; empty: made-up ones
+  TableFormat format = TableFormat::table;
+};
+[[nodiscard]] ExitCode carry_out(const ModelCommand& command);
+
 struct ConfigKeysCommand {
   std::string search;  ///< in names, values and meanings; empty: all keys
   TableFormat format = TableFormat::table;
@@ -123,6 +131,7 @@ using Command = std::variant<HelpRequest,          //
                              InspectCommand,       //
                              VerifyCommand,        //
                              ExportCommand,        //
+                             ModelCommand,         //
                              ConfigKeysCommand,    //
                              ConfigSchemaCommand,  //
                              ConfigShowCommand,    //

@@ -152,6 +152,16 @@ void declare_export(CLI::App& command, ExportCommand& exported) {
   command.footer("Example: pantile export out/pages pngs");
 }
 
+void declare_model(CLI::App& command, ModelCommand& model) {
+  command.add_option("MODEL", model.model, "An ONNX file")->required();
+  command.add_flag("--check", model.check, "Run it, and measure what its graph promises; exit code 4 if that is wrong");
+  command.add_option("--image", model.image, "Measure on the pixels of this image")->type_name("FILE");
+  add_choice(command, "--format", model.format, {{"table", TableFormat::table}, {"json", TableFormat::json}},
+             "How stdout is written: table or json")
+      ->default_str("table");
+  command.footer("Example: pantile model models/upscale2x.onnx --check");
+}
+
 void declare_config_keys(CLI::App& command, ConfigKeysCommand& keys) {
   command.add_option("SEARCH", keys.search, "Only keys that have this in their name, values or meaning");
   add_format(command, keys.format);
@@ -215,6 +225,7 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect).group(results);
   add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify).group(results);
   add(app_, "export", "Write the results as PNG files", declare_export).group(results);
+  add(app_, "model", "Say what an ONNX model is, how it is tiled, or why it cannot run", declare_model).group(more);
   add(app_, "completion", "Print a script that completes commands in your shell", declare_completion).group(more);
   add(app_, "version", "Say what this pantile is made of", declare_version).group(more);
   // Last: a command takes over the footer that there is when it is added.

@@ -79,8 +79,8 @@ Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& 
     }
     return Failure{Fault::does_not_fit,
                    fmt::format("{} ({} with halo) does not fit under the engine's {}",
-                               facts_.geometry.whole_only ? "the whole image" : "the smallest tile",
-                               to_string(refused), format_byte_size(session_.meter().cap()))};
+                               facts_.geometry.whole_only ? "the whole image" : "the smallest tile", to_string(refused),
+                               format_byte_size(session_.meter().cap()))};
   }
   // The same pixels by smaller tiles: the result does not depend on how it was cut.
   const TileGrid pieces{image.whole, facts_.geometry, options_.border, grid.owned(index), smaller};
