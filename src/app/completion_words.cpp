@@ -33,9 +33,9 @@ Values values_of(const std::string& name) {
     return {Kind::folders, {}};
   }
   // What is none of these may well be a file: offering files where there is no need does no harm.
-  return {
-      is_one_of({"", "N", "NAME", "ITEM", "KEY"}) || name.find('=') != std::string::npos ? Kind::nothing : Kind::files,
-      {}};
+  return {is_one_of({"", "N", "NAME", "ITEM", "KEY", "SEARCH"}) || name.find('=') != std::string::npos ? Kind::nothing
+                                                                                                       : Kind::files,
+          {}};
 }
 
 Argument argument_of(const CLI::Option& option) {

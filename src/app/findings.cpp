@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 
 #include "base/byte_size.hpp"
 #include "base/error.hpp"
@@ -105,7 +106,7 @@ Finding judge(const CpuFacts& cpu) {
     return {Severity::warning, "cpu", found,
             "more threads than the quota allows are stopped in the middle of their work",
             fmt::format("taskset -c 0-{} pantile run …, or a larger quota",
-                        std::max(0, static_cast<int>(*cpu.quota + 0.5) - 1))};
+                        std::max(0, static_cast<int>(std::lround(*cpu.quota)) - 1))};
   }
   if (cpu.device_class == "cpu:base") {
     return {Severity::warning, "cpu", found, "without AVX2 models run several times slower, and round differently",
@@ -300,9 +301,8 @@ std::vector<Finding> judge(const PlaceFacts& place) {
 }
 
 Finding judge(const InputFacts& input) {
-  if (!input.there) {
-    return {Severity::problem, "input", input.path + ": there is no such file or folder",
-            "the job reads its images there", "is its disk mounted? Paths of a job count from the job file's folder"};
+  if (!input.error.empty()) {
+    return {Severity::problem, "input", input.error, "the job reads its images there", ""};
   }
   if (!input.readable) {
     return {Severity::problem, "input", input.path + " cannot be read", "the job reads its images there",

@@ -126,7 +126,7 @@ struct PlaceFacts {
 
 struct InputFacts {
   std::string path;
-  bool there = false;
+  std::string error;  ///< empty: it is there, and of a kind that is read
   bool readable = false;
 };
 [[nodiscard]] Finding judge(const InputFacts& input);

@@ -190,6 +190,12 @@ std::string describe(const ImageSurvey& survey, const std::string& folder) {
   }
   if (const std::string left_out = others(survey); !left_out.empty()) {
     text += "\n  no images, left out: " + left_out;
+    for (const char* const archive : {"cbz", "zip", "tar"}) {
+      if (survey.endings.contains(archive)) {
+        text += fmt::format("\n  an archive is an input of its own: path: ….{}", archive);
+        break;
+      }
+    }
   }
   if (survey.broken > 0) {
     text += fmt::format("\n  {} cannot be read and will go to quarantine; the first is {}",

@@ -29,8 +29,11 @@ ImageSurvey survey_of(const fs::path& folder) {
                      "pantile init DIR"};
   }
   if (!fs::is_directory(folder)) {
-    throw UsageError{folder.string() + " is not a folder. Give the folder that the images lie in, such as " +
-                     (folder.has_parent_path() ? folder.parent_path().string() : std::string{"."}) + "."};
+    throw UsageError{
+        folder.string() +
+        " is not a folder, which is what `pantile init` looks at. Give the folder that the images lie in; a "
+        "list, an archive or an HDF5 stack is named in the job file: input: [{path: " +
+        folder.string() + "}]"};
   }
   ImageSurvey survey = survey_images(folder, most_headers, usable_cores());
   if (survey.image_endings().empty()) {
@@ -107,6 +110,7 @@ void check(const std::string& text, const InitCommand& command) {
     std::error_code error;
     same = fs::equivalent(parse_config(text, "job", base).input.at(0).path.resolved, command.images, error);
   } catch (const ConfigError&) {
+    same = false;
   }
   if (!same) {
     throw UsageError{

@@ -16,8 +16,11 @@ std::string with_comment(const std::string& line, std::string_view comment) {
   return fmt::format("{:<{}}  # {}\n", line, column, comment);
 }
 
+/// A name as the job file takes it.
+std::string name_text(const std::string& name) { return yaml_scalar(name); }
+
 /// A path as the job file takes it: `~` is not expanded there, and refused at the beginning.
-std::string path_text(const std::string& path) { return yaml_scalar(path.starts_with('~') ? "./" + path : path); }
+std::string path_text(const std::string& path) { return name_text(path.starts_with('~') ? "./" + path : path); }
 
 std::string include_of(const std::vector<std::string>& endings) {
   return endings.size() == 1 ? "**/*." + endings[0] : fmt::format("**/*.{{{}}}", fmt::join(endings, ","));
@@ -25,7 +28,7 @@ std::string include_of(const std::vector<std::string>& endings) {
 
 std::string input_text(const JobDraft& draft) {
   std::string text = "input:                                      # several entries make one catalog\n";
-  text += with_comment("  - path: " + path_text(draft.input), "a folder with all below it, or one image");
+  text += with_comment("  - path: " + path_text(draft.input), "or an image, list.txt, book.cbz, x.h5:/images");
   text += draft.endings.empty() ? with_comment("    # include: [\"**/*.png\"]", "globs; default: every image")
                                 : with_comment("    include: [" + yaml_scalar(include_of(draft.endings)) + "]",
                                                "without it: every image");
@@ -108,7 +111,7 @@ std::string job_text(const JobDraft& draft) {
   text += fmt::format("#   pantile run {0}       runs it; stopped or killed, the same command goes on\n", draft.file);
   text += "# Relative paths count from the folder of this file. All keys: docs/config.md\n";
   text += "schema: 1\n";
-  text += with_comment("name: " + yaml_scalar(draft.name), "shown in progress, reports and logs");
+  text += with_comment("name: " + name_text(draft.name), "shown in progress, reports and logs");
   text += "\n" + input_text(draft) + "\n" + pipeline_text(draft);
   text += "\noutputs:\n" + with_comment("  image: {from: main, dtype: u8}", "one dataset `image` in the results");
   text += "\noutput:\n";

@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <filesystem>
+#include <span>
 #include <variant>
 
 #include "app/job_draft.hpp"
@@ -13,6 +14,7 @@
 
 #include "model/session.hpp"
 #include "run/stage_setup.hpp"
+#include "source/inputs.hpp"
 
 namespace fs = std::filesystem;
 
@@ -53,12 +55,15 @@ OpenedEngine open_engine() {
 }
 
 InputFacts input_facts(const InputConfig& input) {
-  const fs::path& path = input.path.resolved;
-  std::error_code error;
-  const bool folder = fs::is_directory(path, error);
-  return {.path = input.path.written,
-          .there = fs::exists(path, error),
-          .readable = ::access(path.c_str(), folder ? R_OK | X_OK : R_OK) == 0};
+  InputFacts facts{.path = input.path.written, .error = "", .readable = false};
+  try {
+    const InputSpec spec{input.path.resolved, input.include, input.exclude};
+    const fs::path file = input_roots(std::span{&spec, 1}).front().path;
+    facts.readable = ::access(file.c_str(), fs::is_directory(file) ? R_OK | X_OK : R_OK) == 0;
+  } catch (const std::exception& error) {
+    facts.error = error.what();
+  }
+  return facts;
 }
 
 ModelTrial try_model(const RunConfig& config, const StageConfig& stage, const Engine* engine) {

@@ -25,8 +25,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* trial_variable = "PANTILE_DOCTOR_RANK";
-/// What a rank returns that found itself alone; no code of mpirun's own.
-constexpr int alone_code = 41;
+/// What a rank returns that found itself alone; no code that mpirun has of its own.
+constexpr ExitCode alone = ExitCode::differs;
 
 /// mpirun's words for a person: the lines without its frames, on one line.
 std::string on_one_line(const std::string& text) {
@@ -132,9 +132,9 @@ MpiFacts MpiTrial::facts(std::chrono::milliseconds most) {
   facts_.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin_);
   facts_.words = on_one_line(words);
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  facts_.start = code == 0            ? MpiFacts::Start::works
-                 : code == alone_code ? MpiFacts::Start::alone
-                                      : MpiFacts::Start::failed;
+  facts_.start = code == 0                         ? MpiFacts::Start::works
+                 : code == static_cast<int>(alone) ? MpiFacts::Start::alone
+                                                   : MpiFacts::Start::failed;
   return facts_;
 }
 
@@ -143,7 +143,7 @@ bool is_trial_rank() { return std::getenv(trial_variable) != nullptr && mpi::lau
 ExitCode be_trial_rank() {
   mpi::Environment environment;
   environment.leave_with(0);
-  return environment.size() == 2 ? ExitCode::done : static_cast<ExitCode>(alone_code);
+  return environment.size() == 2 ? ExitCode::done : alone;
 }
 
 }  // namespace pantile::app

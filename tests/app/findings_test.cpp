@@ -153,9 +153,9 @@ TEST(Findings, OfGpuSlurmAndPlace) {
 }
 
 TEST(Findings, OfInputsAndModels) {
-  EXPECT_EQ(of(judge(InputFacts{"pages", true, true})), ok);
-  EXPECT_EQ(of(judge(InputFacts{"pages", false, false})), problem);
-  EXPECT_EQ(of(judge(InputFacts{"pages", true, false})), problem);
+  EXPECT_EQ(of(judge(InputFacts{"pages", "", true})), ok);
+  EXPECT_EQ(of(judge(InputFacts{"pages", "input pages: there is no such file", false})), problem);
+  EXPECT_EQ(of(judge(InputFacts{"pages", "", false})), problem);
   EXPECT_EQ(of(judge(ModelTrial{"m.onnx", "scale 2", ""})), ok);
   EXPECT_EQ(of(judge(ModelTrial{"m.onnx", "", "m.onnx is no ONNX model"})), problem);
 }

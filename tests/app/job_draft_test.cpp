@@ -58,9 +58,9 @@ TEST(JobDraft, EveryCommentedKeyExistsAndItsValueIsTheDefault) {
 }
 
 TEST(JobDraft, NamesAreQuotedWhereYamlWouldReadThemOtherwise) {
-  for (const std::string name :
-       {"my pages", "a: b", "007", "1e3", "true", "null", "-x",  "#1",          "größe", "it's", "a\"b", "[x]",
-        "{y}",      "*z",   "&w",  "!t",  "%p",   "@q",   "`r`", "back\\slash", "a #b",  "~",    "..."}) {
+  for (const std::string name : {"my pages", "a: b",        "007",  "1e3", "true", "null",    "-x", "#1", "größe",
+                                 "it's",     "a\"b",        "[x]",  "{y}", "*z",   "&w",      "!t", "%p", "@q",
+                                 "`r`",      "back\\slash", "a #b", "~",   "a$b",  "${HOME}", "..."}) {
     JobDraft odd = draft();
     odd.name = name;
     odd.input = name;

@@ -7,8 +7,11 @@ import os
 import resource
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from runs import BINARY, ENGINE_VARIABLE, Job, environment
@@ -96,6 +99,19 @@ def test_what_a_job_lacks_is_found(tmp_path: Path) -> None:
     assert code == 1
     for check in ("input", "model", "cap", "disk"):
         assert found[check]["severity"] == "problem", found[check]
+
+
+def test_inputs_of_all_kinds_are_known(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("page.png\n")
+    with zipfile.ZipFile(tmp_path / "book.cbz", "w") as book:
+        book.writestr("page.png", b"")
+    with h5py.File(tmp_path / "stack.h5", "w") as stack:
+        stack["images"] = np.zeros((1, 8, 8), np.uint8)
+    for name in ("list.txt", "book.cbz", "stack.h5:/images"):
+        _, found = doctor(Job(tmp_path, inputs=[tmp_path / name]).write())
+        assert found["input"]["severity"] == "ok", found["input"]
+    _, found = doctor(Job(tmp_path, inputs=[tmp_path / "gone.h5:/images"]).write())
+    assert found["input"]["severity"] == "problem"
 
 
 def test_a_model_that_does_not_fit_the_job_is_found(tmp_path: Path) -> None:

@@ -116,13 +116,14 @@ def test_what_is_found_is_said(tmp_path: Path) -> None:
     for page in BROKEN.iterdir():
         shutil.copy(page, pages)
     (pages / "notes.txt").write_text("not an image")
+    (pages / "vol-2.cbz").write_text("not looked into")
     made = pantile(tmp_path, "init", "pages")
     assert made.returncode == 0, made.stderr
     job = (tmp_path / "job.yaml").read_text()
     for ending in ("JPG", "PNG", "jpg", "png"):
         assert f".{ending}\n" in made.stderr
     assert '["**/*.{JPG,PNG,jpg,png}"]' in job
-    assert "left out: 1 .txt" in made.stderr
+    assert "left out: 1 .cbz, 1 .txt\n  an archive is an input of its own" in made.stderr
     assert "cannot be read and will go to quarantine" in made.stderr
     assert "turned by EXIF" in made.stderr
 
