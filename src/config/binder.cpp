@@ -151,7 +151,7 @@ class Binder {
 
   /// The nearest sibling; else a key of that name elsewhere ("shard_size" at the top: "output.shard_size").
   static std::string hint_for_unknown(const KeyTree& keys, const std::string& name) {
-    const std::string near = did_you_mean(similar_names(name, keys.child_names()));
+    std::string near = did_you_mean(similar_names(name, keys.child_names()));
     if (!near.empty()) {
       return near;
     }

@@ -95,8 +95,8 @@ class Converter {
     }
     std::string why = error.msg;
     if (why == "end of map flow not found" || why == "end of sequence flow not found") {
-      why =
-          fmt::format("a '{}' before this is not closed, or a ',' is missing", why.find("map") != why.npos ? '{' : '[');
+      why = fmt::format("a '{}' before this is not closed, or a ',' is missing",
+                        why.find("map") != std::string::npos ? '{' : '[');
     }
     const auto line = static_cast<std::size_t>(where.line);
     if (line < source_->lines.size() && source_->lines[line].find("${") != std::string::npos) {

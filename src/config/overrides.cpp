@@ -128,7 +128,7 @@ void apply_variables(ConfigNode& root, const Environment& environment, std::set<
   for (auto variable = environment.lower_bound(prefix);
        variable != environment.end() && variable->first.starts_with(prefix); ++variable) {
     const auto& [name, value] = *variable;
-    apply({.source = source_of(name + "=" + value, ConfigSource::Kind::environment, order++),
+    apply({.source = source_of(fmt::format("{}={}", name, value), ConfigSource::Kind::environment, order++),
            .key = prefix.size(),
            .equals = name.size(),
            .separator = "__",

@@ -29,7 +29,7 @@ std::string with_comments_in_column(const std::string& text) {
     const std::size_t end = text.find('\n', begin);
     lines.push_back(text.substr(begin, end - begin));
     const std::size_t at = lines.back().find(mark);
-    column = at != std::string::npos && at <= widest ? std::max(column, at) : column;
+    column = at <= widest ? std::max(column, at) : column;
     begin = end + 1;
   }
   std::string whole;

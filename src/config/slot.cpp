@@ -220,7 +220,7 @@ Slot boolean(bool& value) {
           .schema = schema::boolean()};
 }
 
-Slot choice_of(std::vector<std::string> names, std::function<void(std::size_t)> set,
+Slot choice_of(const std::vector<std::string>& names, std::function<void(std::size_t)> set,
                std::function<std::optional<std::size_t>()> get) {
   auto read = [names, set = std::move(set)](const ConfigNode& node,
                                             const std::filesystem::path&) -> std::optional<Misread> {

@@ -71,7 +71,7 @@ enum class Zero { allowed, refused };
 [[nodiscard]] Slot tile_size(TileSize& value);
 
 /// The common part of all choices: `get` and `set` count the names from 0; get may have nothing.
-[[nodiscard]] Slot choice_of(std::vector<std::string> names, std::function<void(std::size_t)> set,
+[[nodiscard]] Slot choice_of(const std::vector<std::string>& names, std::function<void(std::size_t)> set,
                              std::function<std::optional<std::size_t>()> get);
 
 /// `Value` is an enum, or an optional of one, whose unset state is not written.
@@ -91,7 +91,7 @@ Slot choice(Value& value, std::vector<std::pair<const char*, Enum>> choices) {
     names.emplace_back(name);
   }
   return choice_of(
-      std::move(names), [&value, choices](std::size_t at) { value = choices[at].second; },
+      names, [&value, choices](std::size_t at) { value = choices[at].second; },
       [&value, choices]() -> std::optional<std::size_t> {
         for (std::size_t i = 0; i < choices.size(); ++i) {
           if (value == choices[i].second) {
