@@ -87,12 +87,16 @@ class Checker {
         model_{engine, bytes, name, folder_} {}
 
   ModelCheck check() && {
-    perturb();
-    if (facts_.local && !report_.unfit) {
-      compare_tiles();
-    }
-    if (!report_.unfit) {
-      measure_memory();
+    try {
+      perturb();
+      if (facts_.local && !report_.unfit) {
+        compare_tiles();
+      }
+      if (!report_.unfit) {
+        measure_memory();
+      }
+    } catch (const Error& error) {  // sizes of image that the analysis holds for possible
+      say(false, "run", fmt::format("the engine cannot run it: {}", error.what()));
     }
     return std::move(result_);
   }
@@ -250,7 +254,12 @@ class Checker {
   [[nodiscard]] std::uint64_t differing(const TileGrid& grid, std::size_t index, const std::vector<float>& pixels,
                                         Extent extent, const PlainOutput& whole) const {
     const Rect source = grid.source(index);
-    const PlainOutput tile = model_.run(part(pixels, extent, source), input_dims(source.extent())).front();
+    PlainOutput tile;
+    try {
+      tile = model_.run(part(pixels, extent, source), input_dims(source.extent())).front();
+    } catch (const Error&) {  // the engine refuses what the analysis lets pass
+      return static_cast<std::uint64_t>(grid.owned(index).area());
+    }
     const Rect produced = grid.produced(index);
     const Rect owned = grid.owned(index);
     if (tile.dims[2] != produced.height || tile.dims[3] != produced.width) {
@@ -296,6 +305,14 @@ class Checker {
     const Extent extent{side, side + unit()};
     const std::vector<float> pixels = image(extent);
     const PlainOutput whole = model_.run(pixels, input_dims(extent)).front();
+    const Extent promised = output_extent(facts_.geometry, Border::none, extent);
+    if (whole.dims.size() != 4 || whole.dims[2] != promised.height || whole.dims[3] != promised.width) {
+      say(false, "tiles",
+          fmt::format("an image of {} becomes [{}], and its graph says {}: the analysis is wrong about "
+                      "this model",
+                      to_string(extent), fmt::join(whole.dims, ", "), to_string(promised)));
+      return;
+    }
     std::vector<int> sizes;
     for (int px = 1; px < 40; ++px) {
       sizes.push_back(rounded_up(px, unit()));

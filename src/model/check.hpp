@@ -40,7 +40,7 @@ struct ModelCheck {
 /// - Changes single pixels, and sees which output pixels move: never more than the analysis says; just as many, unless
 ///   the weights hide some. Of a model that is not local: more, unless the weights hide it.
 /// - A local model: runs tiles of many sizes, and compares them with the whole image bit by bit.
-/// Throws UsageError if the engine cannot open the model, Error if it cannot run it.
+/// That the engine cannot run it is a line too. Throws UsageError if it cannot open the model.
 [[nodiscard]] ModelCheck check_model(const Engine& engine, std::span<const std::byte> model,
                                      const std::filesystem::path& folder, std::string_view name,
                                      const ModelReport& report, const Picture& picture = textured_picture);

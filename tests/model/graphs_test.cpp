@@ -226,6 +226,12 @@ TEST(Graphs, AWrongHaloOrAlignmentIsFoundOut) {
   report = examine(bytes, {}, "model");
   report.facts.geometry.halo = {4, 4, 4, 4};
   EXPECT_FALSE(check_model(engine, bytes, {}, "model", report).ok());
+  report = examine(bytes, {}, "model");
+  report.facts.geometry.alignment_px = 2;  // it is 4
+  EXPECT_FALSE(check_model(engine, bytes, {}, "model", report).ok());
+  report = examine(bytes, {}, "model");
+  report.facts.geometry.scale = 2;
+  EXPECT_FALSE(check_model(engine, bytes, {}, "model", report).ok());
 }
 
 struct NotLocal {
