@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -10,7 +11,6 @@
 #include <thread>
 
 #include "base/byte_size.hpp"
-#include "codec/decode.hpp"
 #include "config/config.hpp"
 #include "device/cpu.hpp"
 #include "device/process_memory.hpp"
@@ -18,9 +18,9 @@
 #include "pipeline/bounded_queue.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "pipeline/lanes.hpp"
+#include "run/item_decoder.hpp"
 #include "run/stage_setup.hpp"
 #include "run/tile_timing.hpp"
-#include "source/item_reader.hpp"
 #include "store/digest.hpp"
 
 namespace pantile {
@@ -34,18 +34,6 @@ struct Device {
   std::optional<Session> session;
   std::optional<ModelStage> stage;
 };
-
-HeaderFacts facts_of(const Image& image) {
-  return {image.extent(), 1, image.channels(), image.depth() == Depth::u8 ? 8 : 16};
-}
-
-Failure changed(const HeaderFacts& now, const HeaderFacts& before) {
-  return {Fault::changed,
-          fmt::format("the image is {} (orientation {}, {} channels of {} bits) and was {} ({}, {} of {}) when "
-                      "the catalog was made",
-                      to_string(now.extent), now.orientation, now.channels, now.bits, to_string(before.extent),
-                      before.orientation, before.channels, before.bits)};
-}
 
 class Executor {
  public:
@@ -70,7 +58,6 @@ class Executor {
   }
 
  private:
-  using Decoded = Result<std::shared_ptr<const DecodedItem>>;
   using Attempt = std::pair<ItemId, std::uint32_t>;
 
   /// Each handler returns false if it was the last message.
@@ -127,6 +114,7 @@ class Executor {
     }
     const ModelFacts facts = stage_facts(config, stage, model);
     alpha_ = stage.image.alpha;
+    limits_ = decode_limits(config.limits);
     device_.emplace();
     Meter& meter = device_->meter;
     meter.set_cap(budget(open, meter));
@@ -157,101 +145,50 @@ class Executor {
     return open.cap_bytes - taken;
   }
 
-  /// The decoder's thread: blocks of one item follow each other, so the last image is kept for the next block.
+  /// The decoder's thread: blocks of one item follow each other, so what is decoded whole serves them all.
   void decode_all() {
-    Attempt current{};  // Attempts count from 1: this is none.
-    std::optional<Decoded> decoded;
+    ItemDecoder decoder{limits_, alpha_, [this](std::uint64_t bytes) { return charge_bytes(bytes); }};
     while (const std::optional<RunBlock> run = queue_.pop()) {
-      const Attempt wanted{run->key.item, run->attempt};
-      if (is_cancelled(wanted)) {
+      if (is_cancelled({run->key.item, run->attempt})) {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
         continue;
       }
-      if (current != wanted) {
-        decoded.reset();  // Before the next image is read: both together may be too much.
-        const std::int64_t begin_us = steady_us();
-        decoded.emplace(decode_item(*run));
-        current = wanted;
+      const TileGrid grid = grid_of(*run);
+      const std::int64_t begin_us = steady_us();
+      const ItemDecoder::Decoded decoded = decoder.decode(*run, needed_of(*run, grid));
+      if (decoder.has_read()) {
         tell(DecodeSpan{run->key.item, begin_us, steady_us()});
       }
-      if (!*decoded) {
-        tell(BlockHasFailed{run->ticket, decoded->failure().fault, decoded->failure().detail});
-        continue;
+      if (decoded) {
+        lanes_->add(job_of(*run, grid, decoded.value()));
+      } else {
+        tell(BlockHasFailed{run->ticket, decoded.failure().fault, decoded.failure().detail});
       }
-      lanes_->add(job_of(*run, decoded->value()));
       if (run->last_of_item) {
-        decoded.reset();
-        current = {};
+        decoder.forget();
       }
     }
   }
 
-  Decoded decode_item(const RunBlock& run) {
-    try {
-      if (run.place.kind == RootKind::stack) {
-        return read_row(run);
-      }
-      Result<Bytes> read = items_.read(run.place, DecodeLimits{}.max_file_bytes);
-      if (!read) {
-        return read.failure();
-      }
-      const Bytes encoded = std::move(read).value();
-      const Result<ImageHeader> header = probe(encoded, encoded.size());
-      if (!header) {
-        return header.failure();
-      }
-      // Before room is made for it: what the gate refuses must not depend on how much room there is.
-      if (std::optional<Failure> refused = refusal(header.value(), encoded.size(), DecodeLimits{})) {
-        return *std::move(refused);
-      }
-      if (const HeaderFacts facts = pantile::facts_of(header.value()); facts != run.header) {
-        return changed(facts, run.header);
-      }
-      Charge charge = charge_pixels(decoded_bytes(header.value()));
-      Result<Image> image = pantile::decode(encoded, DecodeLimits{});
-      if (!image) {
-        return image.failure();
-      }
-      if (alpha_ == ImageConfig::Alpha::white) {
-        lay_over_white(image.value());
-      }
-      return whole_item(std::move(image).value(), xxh3_64(encoded), std::move(charge));
-    } catch (const Error& error) {
-      return Failure{Fault::unreadable, error.what()};
-    } catch (const std::bad_alloc&) {
-      return Failure{Fault::does_not_fit,
-                     fmt::format("its {} pixels do not fit under the device's memory cap beside the "
-                                 "model",
-                                 to_string(run.header.extent))};
-    }
+  [[nodiscard]] TileGrid grid_of(const RunBlock& run) const {
+    return {run.header.extent, device_->stage->geometry(), device_->stage->border(), run.rect, run.tile};
   }
 
-  static Decoded whole_item(Image image, std::uint64_t sum, Charge charge) {
-    const Extent extent = image.extent();
-    return std::make_shared<const DecodedItem>(
-        DecodedItem{std::move(image), whole(extent), extent, sum, std::move(charge)});
-  }
-
-  /// A row of a stack is pixels already.
-  Decoded read_row(const RunBlock& run) {
-    Charge charge = charge_pixels(run.place.bytes);
-    Result<Image> image = items_.row(run.place);
-    if (!image) {
-      return image.failure();
+  /// All that the tiles of a block look at, as one rectangle of the item.
+  [[nodiscard]] Rect needed_of(const RunBlock& run, const TileGrid& grid) const {
+    Rect all = needed_part(run.header.extent, grid.source(0), device_->stage->border());
+    for (std::size_t tile = 1; tile < grid.size(); ++tile) {
+      const Rect one = needed_part(run.header.extent, grid.source(tile), device_->stage->border());
+      const int y = std::min(all.y, one.y);
+      const int x = std::min(all.x, one.x);
+      all = {y, x, std::max(all.bottom(), one.bottom()) - y, std::max(all.right(), one.right()) - x};
     }
-    if (const HeaderFacts facts = facts_of(image.value()); facts != run.header) {
-      return changed(facts, run.header);
-    }
-    const std::uint64_t sum = xxh3_64(image.value().bytes());
-    if (alpha_ == ImageConfig::Alpha::white) {
-      lay_over_white(image.value());
-    }
-    return whole_item(std::move(image).value(), sum, std::move(charge));
+    return all;
   }
 
   /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the
   /// images before this one. Throws std::bad_alloc if even an idle device has no room for them.
-  Charge charge_pixels(std::uint64_t bytes) {
+  Charge charge_bytes(std::uint64_t bytes) {
     for (;;) {
       const bool alone = lanes_->idle();
       try {
@@ -266,15 +203,14 @@ class Executor {
     }
   }
 
-  BlockJob job_of(const RunBlock& run, const std::shared_ptr<const DecodedItem>& item) const {
+  BlockJob job_of(const RunBlock& run, const TileGrid& grid, const std::shared_ptr<const DecodedItem>& item) const {
     const std::span<std::byte> slot = arena_.at(run.slot);
-    return {
-        .ticket = run.ticket,
-        .item = item,
-        .grid = TileGrid{run.header.extent, device_->stage->geometry(), device_->stage->border(), run.rect, run.tile},
-        .rect = run.rect,
-        .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
-        .key = run.key};
+    return {.ticket = run.ticket,
+            .item = item,
+            .grid = grid,
+            .rect = run.rect,
+            .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
+            .key = run.key};
   }
 
   /// On the lane that did a block's last tile.
@@ -309,9 +245,9 @@ class Executor {
 
   Link& link_;
   const Arena& arena_;
-  ItemReader items_;  ///< of the decoder's thread
   std::optional<Device> device_;
   ImageConfig::Alpha alpha_ = ImageConfig::Alpha::drop;
+  DecodeLimits limits_;
   BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena
   std::mutex cancelled_mutex_;
   std::set<Attempt> cancelled_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
 
 #include "base/hash.hpp"
@@ -14,6 +15,7 @@
 #include "device/cpu.hpp"
 #include "image/block_grid.hpp"
 #include "report/live.hpp"
+#include "run/item_decoder.hpp"
 #include "run/stage_setup.hpp"
 #include "store/catalog_file.hpp"
 
@@ -63,7 +65,14 @@ std::optional<Failure> why_hopeless(const Prospect& job, ItemId item) {
                            .oriented = facts.extent,
                            .channels = facts.channels,
                            .bits = facts.bits};
-  if (std::optional<Failure> refused = refusal(header, facts.bytes, DecodeLimits{})) {
+  DecodeLimits limits = decode_limits(job.config.limits);
+  if (facts.format == ImageFormat::tiff) {
+    // Whether its regions can be read, and thus which limits hold, only its whole header tells, in the executor.
+    limits.max_file_bytes = limits.max_decoded_bytes = std::numeric_limits<std::uint64_t>::max();
+    limits.max_pixels = limits.max_region_pixels;
+    limits.max_side_px = std::numeric_limits<int>::max();
+  }
+  if (std::optional<Failure> refused = refusal(header, facts.bytes, limits)) {
     return refused;
   }
   if (job.output_extent(item).empty()) {
