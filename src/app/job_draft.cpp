@@ -17,7 +17,14 @@ std::string with_comment(const std::string& line, std::string_view comment) {
 }
 
 /// A name as the job file takes it.
-std::string name_text(const std::string& name) { return yaml_scalar(name); }
+/// A name as a value of the job: quoted where YAML asks for it, and with its dollars doubled, which begin variables.
+std::string name_text(const std::string& name) {
+  std::string doubled;
+  for (const char c : name) {
+    doubled += c == '$' ? std::string{"$$"} : std::string{c};
+  }
+  return yaml_scalar(doubled);
+}
 
 /// A path as the job file takes it: `~` is not expanded there, and refused at the beginning.
 std::string path_text(const std::string& path) { return name_text(path.starts_with('~') ? "./" + path : path); }
@@ -32,9 +39,8 @@ std::string input_text(const JobDraft& draft) {
   text += draft.endings.empty() ? with_comment("    # include: [\"**/*.png\"]", "globs; default: every image")
                                 : with_comment("    include: [" + yaml_scalar(include_of(draft.endings)) + "]",
                                                "without it: every image");
-  text += draft.exclude.empty()
-              ? with_comment("    # exclude: [\"drafts/**\"]", "globs; wins over include")
-              : with_comment("    exclude: [" + yaml_scalar(draft.exclude) + "]", "wins over include");
+  text += draft.exclude.empty() ? with_comment("    # exclude: [\"drafts/**\"]", "globs; wins over include")
+                                : with_comment("    exclude: [" + name_text(draft.exclude) + "]", "wins over include");
   return text;
 }
 

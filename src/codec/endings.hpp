@@ -7,7 +7,8 @@
 namespace pantile {
 
 /// Of all formats that are read, in lower case, without the dot.
-inline constexpr std::array<std::string_view, 16> image_endings{
-    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "pbm", "pgm", "ppm", "pnm", "pam", "ras", "jp2", "j2k"};
+inline constexpr auto image_endings =
+    std::to_array<std::string_view>({"png", "jpg", "jpeg", "webp", "tif", "tiff", "gif", "bmp", "pbm", "pgm", "ppm",
+                                     "pnm", "pam", "ras", "jp2", "j2k"});
 
 }  // namespace pantile

@@ -132,7 +132,9 @@ ItemDecoder::Decoded ItemDecoder::decode_part(const RunBlock& run, Rect needed) 
   ImageHeader part_header = header;
   part_header.stored = stored_rect(header, needed).extent();
   const Charge while_decoding = charge_(decode_overhead_bytes(part_header));
-  Result<Image> image = decode_region(*file.value(), header, stored_rect(header, needed), limits_);
+  DecodeLimits of_region = limits_;
+  of_region.max_decoded_bytes = std::numeric_limits<std::uint64_t>::max();  // A block bounds it, and it is charged.
+  Result<Image> image = decode_region(*file.value(), header, stored_rect(header, needed), of_region);
   if (!image) {
     return image.failure();
   }

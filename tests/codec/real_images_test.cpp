@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "codec/decode.hpp"
+#include "codec/endings.hpp"
 
 namespace pantile {
 namespace {
@@ -195,6 +197,13 @@ TEST(RealImages, AreAllInOneOfTheTwoTables) {
     }
   }
   EXPECT_EQ(known, there);
+}
+
+TEST(RealImages, EndLikeImages) {
+  for (const auto& [file, hash] : decoded_files) {
+    const std::string ending = std::filesystem::path{file}.extension().string().substr(1);
+    EXPECT_NE(std::find(image_endings.begin(), image_endings.end(), ending), image_endings.end()) << file;
+  }
 }
 
 }  // namespace

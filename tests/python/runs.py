@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +72,18 @@ def run(job: Path, output: Path, *arguments: object, code: int = 0, launcher: tu
     done = pantile("run", job, "--output", output, *arguments, launcher=launcher)
     assert done.returncode == code, f"exit {done.returncode}, not {code}:\n{done.stdout}\n{done.stderr}"
     return done
+
+
+# A process between us and the program: what Linux calls the peak of a process begins with that of the one it was forked from.
+MEASURE = "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+
+
+def peak_bytes(job: Path, output: Path, *arguments: object) -> int:
+    """Runs a job in one process, and returns the peak of its resident memory."""
+    command = [sys.executable, "-c", MEASURE, str(BINARY), "run", str(job), "--output", str(output), "--quiet", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout) * 1024
 
 
 def verified(output: Path, code: int = 0) -> dict:

@@ -112,7 +112,7 @@ TEST(Store, LosesAndDoublesNothingWhenKilledAtAnyMoment) {
   std::set<std::uint64_t> acknowledged;
   int kills = 0;
   for (; kills < 25 && acknowledged.size() < item_count; ++kills) {
-    run_and_kill(root, std::chrono::microseconds{1'000 + random() % 80'000}, acknowledged);
+    run_and_kill(root, std::chrono::microseconds{1'000 + random() % 25'000}, acknowledged);
     const JournalState state = read_journal(root / "journal");
     for (const std::uint64_t item : acknowledged) {
       ASSERT_TRUE(state.done(ItemId{item})) << "item " << item << " was acknowledged and is lost, after kill " << kills;

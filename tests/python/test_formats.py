@@ -1,0 +1,111 @@
+"""Other people's files, from end to end: every good one is done, every bad one is in quarantine with a plain reason."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from runs import SHARPEN, TEST_DATA, Job, digest, needs_test_data, peak_bytes, run, verified
+
+SANITIZED = bool(os.environ.get("PANTILE_SANITIZE"))
+
+# Odd, but all their pixels are there; the table of every file and its reason is tests/codec/real_images_test.cpp.
+READABLE = {"truncated-app14.jpg", "junk-header.jpg", "exif-typeerror.jpg", "text-bomb.png", "unknown-compression.png"}
+JARGON = re.compile(r"libjpeg|libpng|libtiff|errno|0x[0-9a-f]{4}|std::|nullptr|assert", re.IGNORECASE)
+
+
+def quarantine(output: Path) -> dict[str, dict[str, str]]:
+    with (output / "quarantine.csv").open() as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_of_the_corrupt_folder_every_bad_file_is_told_and_every_good_one_done(tmp_path: Path, ranks: str) -> None:
+    needs_test_data()
+    folder = TEST_DATA / "images" / "corrupt"
+    job = Job(tmp_path, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[folder]).write()
+    done = run(job, tmp_path / "out", "--ranks", ranks, code=3)
+    files = {path.name for path in folder.iterdir()}
+    rows = quarantine(tmp_path / "out")
+    report = verified(tmp_path / "out")
+    assert (report["items"], report["quarantined"]) == (len(files), len(rows))
+    assert report["done"] == len(files) - len(rows)
+    assert files - set(rows) == READABLE
+    for name, row in rows.items():
+        assert row["reason"] in {"not_an_image", "unsupported", "truncated", "corrupt", "too_large"}, (name, row)
+        assert len(row["detail"]) > 20, (name, row)
+        assert not JARGON.search(row["detail"]), (name, row)
+        assert name in done.stderr
+
+
+def test_every_file_of_the_formats_folder_is_done_and_its_cbz_is_the_same_run(tmp_path: Path) -> None:
+    needs_test_data()
+    folder = TEST_DATA / "images" / "formats"
+    archive = tmp_path / "formats.cbz"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as cbz:
+        for path in sorted(folder.iterdir(), reverse=True):
+            cbz.write(path, path.name)
+    digests = []
+    for name, source, ranks in (("folder", folder, "1"), ("cbz", archive, "3")):
+        job = Job(tmp_path / name, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[source]).write()
+        run(job, tmp_path / name / "out", "--ranks", ranks)
+        digests.append(digest(tmp_path / name / "out"))
+    assert digests[0] == digests[1]
+
+
+def tiled_tiff(path: Path, side: int) -> np.ndarray:
+    """A tiled grey TIFF of side × side pixels, written with what the standard asks for and no more; returns its pixels."""
+    tile = 256
+    tiles = side // tile
+    steps = np.arange(side)
+    pixels = np.add.outer((steps // 5).astype(np.uint8), (steps // 7).astype(np.uint8))
+    entries = [
+        (256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1),
+        (322, 3, 1, tile), (323, 3, 1, tile),
+    ]  # fmt: skip
+    count = tiles * tiles
+    head = 8 + 2 + 12 * (len(entries) + 2) + 4
+    offsets_at = head
+    counts_at = offsets_at + 4 * count
+    data_at = counts_at + 4 * count
+    entries += [(324, 4, count, offsets_at), (325, 4, count, counts_at)]
+    with path.open("wb") as file:
+        file.write(b"II*\0" + (8).to_bytes(4, "little") + len(entries).to_bytes(2, "little"))
+        for tag, kind, number, value in entries:
+            file.write(tag.to_bytes(2, "little") + kind.to_bytes(2, "little") + number.to_bytes(4, "little") + value.to_bytes(4, "little"))
+        file.write((0).to_bytes(4, "little"))
+        file.write(np.arange(data_at, data_at + count * tile * tile, tile * tile, dtype="<u4").tobytes())
+        file.write(np.full(count, tile * tile, dtype="<u4").tobytes())
+        for row in range(tiles):
+            for column in range(tiles):
+                file.write(pixels[row * tile : (row + 1) * tile, column * tile : (column + 1) * tile].tobytes())
+    return pixels
+
+
+def test_a_large_tiled_tiff_is_read_by_region_and_never_whole(tmp_path: Path) -> None:
+    side = 10240  # 105 MP, 100 MiB of grey pixels
+    whole_bytes = side * side
+    pixels = tiled_tiff(tmp_path / "large.tif", side)
+    Image.fromarray(pixels).save(tmp_path / "large.png", compress_level=1)
+    peaks = {}
+    for name, sets in (("large.tif", ["--set", "devices.memory.cap=128MiB", "--set", "limits.max_pixels=1MP", "--set", "limits.max_file_size=1MiB"]), ("large.png", [])):
+        folder = tmp_path / name.replace(".", "-")
+        job = Job(folder, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[tmp_path / name]).write()
+        peaks[name] = peak_bytes(job, folder / "out", *sets)
+    assert digest(tmp_path / "large-tif" / "out") == digest(tmp_path / "large-png" / "out")
+    if not SANITIZED:
+        assert peaks["large.tif"] < 140 << 20
+        assert peaks["large.png"] > whole_bytes
+
+
+def test_beyond_the_limit_for_regions_it_is_refused(tmp_path: Path) -> None:
+    tiled_tiff(tmp_path / "large.tif", 1024)
+    job = Job(tmp_path, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[tmp_path / "large.tif"]).write()
+    run(job, tmp_path / "out", "--set", "limits.max_region_pixels=1MP", "--set", "limits.max_pixels=1MP", code=3)
+    assert quarantine(tmp_path / "out")["large.tif"]["reason"] == "too_large"
