@@ -29,12 +29,12 @@ using Clock = std::chrono::steady_clock;
 /// PNG decodes at about 60 MP/s a core, JPEG at twice that; the digest and the shard take less (tools/bench/results).
 constexpr double decoded_px_per_s = 60e6;
 /// mpirun, MPI and the ranks' own start, beside opening the model.
-constexpr double launch_s = 0.5;
+constexpr double launch_s = 0.4;
 /// The last seal, the index.
 constexpr double finish_s = 0.1;
-/// What a machine may be slower or faster than while it was timed.
-constexpr double slower = 1.15;
-constexpr double faster = 0.9;
+/// What a machine may be slower or faster than while it was timed (tools/bench/plan_against_run.py).
+constexpr double slower = 1.2;
+constexpr double faster = 0.85;
 
 /// A device of this machine with the model open, as a worker would have it, in a thread.
 class DeviceOnTrial {
@@ -220,8 +220,8 @@ Prediction predict(const Prospect& job, const RunConfig& config, int ranks, int 
   const std::vector<double> seconds = seconds_of(job, costs, node_macs_per_s / workers, prediction.tiles.lanes);
   const std::vector<double> speeds(static_cast<std::size_t>(prediction.workers), 1.0);
   const double work_s = forecast(job.work, seconds, speeds, scheduler_settings(job, prediction.workers)).makespan_s;
-  const double around_s = device.open_s() + finish_s + (ranks > 1 ? launch_s : 0);
-  prediction.time = {around_s + work_s * faster, around_s + work_s, around_s + work_s * slower};
+  const double all_s = device.open_s() + finish_s + (ranks > 1 ? launch_s : 0) + work_s;
+  prediction.time = {all_s * faster, all_s, all_s * slower};
   return prediction;
 }
 
