@@ -139,8 +139,8 @@ void check_place(const InitCommand& command) {
 void warn_of(const ModelFacts& facts, const std::string& model) {
   if (!facts.local) {
     log::warn(
-        "{} is not local: {}. Cut into tiles, images would give other results: set tiles.size: whole, and each goes "
-        "through at once.",
+        "{} is not local: {}. Cut into tiles, images would give other results, so the job says tiles.size: whole: each "
+        "goes through at once.",
         model, facts.why_not_local);
   }
   if (facts.input_channels != 1 && facts.input_channels != 3) {

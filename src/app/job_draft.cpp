@@ -68,7 +68,8 @@ std::string pipeline_text(const JobDraft& draft) {
   return text;
 }
 
-constexpr const char* further_keys = R"(
+/// Up to the size of the tiles.
+constexpr const char* limit_keys = R"(
 # limits:
   # max_pixels: 268MP                       # larger images are refused
   # max_region_pixels: 4GP                  # the same where parts can be read
@@ -77,8 +78,10 @@ constexpr const char* further_keys = R"(
 
 # What follows decides how fast and in how much room, not what comes out (but for allow_inexact).
 tiles:
-  size: auto                                # or pixels a side: 256; or whole
-  # allow_inexact: false                    # true: cut images for a model that sees the whole
+)";
+
+constexpr const char* further_keys =
+    R"(  # allow_inexact: false                    # true: cut images for a model that sees the whole
 devices:
   # use: auto                               # or [cpu]
   memory:
@@ -124,6 +127,9 @@ std::string job_text(const JobDraft& draft) {
   text += with_comment("  dir: " + path_text(draft.output), "the run folder; an unfinished run in it is resumed");
   text += with_comment("  # shard_size: 256MiB", "one HDF5 file holds about this much");
   text += with_comment("  # seal_after: auto", "a kill loses at most this: 60s, 15min");
+  text += limit_keys;
+  text += !draft.facts || draft.facts->local ? with_comment("  size: auto", "or pixels a side: 256; or whole")
+                                             : with_comment("  size: whole", "the model looks at the whole image");
   return trimmed(text + further_keys);
 }
 

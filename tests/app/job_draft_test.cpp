@@ -75,6 +75,15 @@ TEST(JobDraft, NamesAreQuotedWhereYamlWouldReadThemOtherwise) {
   }
 }
 
+TEST(JobDraft, AModelThatLooksAtTheWholeImageGetsWholeImages) {
+  JobDraft global = draft();
+  EXPECT_EQ(parse(job_text(global)).tiles.size.kind, TileSize::Kind::automatic);
+  global.facts.emplace();
+  global.facts->local = false;
+  global.facts->input_channels = 3;
+  EXPECT_EQ(parse(job_text(global)).tiles.size.kind, TileSize::Kind::whole);
+}
+
 TEST(JobDraft, TheModelDecidesColorAndBorder) {
   JobDraft grey = draft();
   grey.facts.emplace();
