@@ -124,6 +124,9 @@ void release_all(Job& job) {
   for (const ItemId item : items) {
     job.journal.append(Release{item}, job.state);
   }
+  if (items.empty()) {
+    return;
+  }
   log::info("{} item{} out of quarantine, to be tried again", items.size(), items.size() == 1 ? " is" : "s are");
 }
 
@@ -274,7 +277,7 @@ Prospect survey_job(const RunConfig& config, const Start& start) {
   Renewal renewal;
   if (resumes) {
     check_identity(layout, job.identity);
-    renewal = renew(job.catalog, config, job.state, start.rescan, probe_on_this_machine);
+    renewal = renew(job.catalog, config, job.state, {start.rescan, start.retry_failed}, probe_on_this_machine);
   }
   job.state.apply(Epoch{index(job.state.epoch()) + 1}, RunStart{.time = {},
                                                                 .items = job.catalog.size(),
@@ -313,7 +316,7 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
   if (stored) {
     take_current_catalog(layout, journal, prospect);
     // Where the inputs lie now: the project may have moved. The identity has shown that they are the same ones.
-    renewal = renew(prospect.catalog, config, prospect.state, start.rescan, probe);
+    renewal = renew(prospect.catalog, config, prospect.state, {start.rescan, start.retry_failed}, probe);
     if (renewal.any()) {
       write_catalog(layout.next_catalog(), prospect.catalog, first_digest);
     }

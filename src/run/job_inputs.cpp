@@ -47,23 +47,37 @@ Catalog new_catalog(const RunConfig& config, const ProbeHeaders& probe) {
   return catalog;
 }
 
-Renewal renew(Catalog& catalog, const RunConfig& config, const JournalState& state, Rescan rescan,
+Renewal renew(Catalog& catalog, const RunConfig& config, const JournalState& state, const LookAgain& asked,
               const ProbeHeaders& probe) {
   const std::vector<InputSpec> inputs = input_specs(config);
   catalog.relocate(input_roots(inputs));
   const std::uint64_t before = catalog.size();
   Renewal renewal;
-  if (rescan == Rescan::yes) {
+  if (asked.rescan == Rescan::yes) {
     renewal.added = append_new(catalog, inputs);
     probe(catalog, ItemId{before});
     log::info("{} new file{} found in the inputs", renewal.added, renewal.added == 1 ? " is" : "s are");
   } else {
     expect_unchanged(catalog, state);
   }
-  renewal.mended = probe_unreadable_again(catalog, ItemId{before}, probe_threads(usable_cores()));
+  const int threads = probe_threads(usable_cores());
+  renewal.mended = probe_unreadable_again(catalog, ItemId{before}, threads);
   if (!renewal.mended.empty()) {
     log::info("{} file{} could not be read before and can be now", renewal.mended.size(),
               renewal.mended.size() == 1 ? "" : "s");
+  }
+  if (asked.quarantined) {
+    std::vector<ItemId> failed;
+    for (const auto& [item, quarantined] : state.quarantine()) {
+      if (!state.begun(item) && catalog.fault(item) != Fault::unreadable) {
+        failed.push_back(item);
+      }
+    }
+    const std::vector<ItemId> mended = probe_mended(catalog, failed, threads);
+    if (!mended.empty()) {
+      log::info("{} file{} in quarantine changed since, read anew", mended.size(), mended.size() == 1 ? "" : "s");
+    }
+    renewal.mended.insert(renewal.mended.end(), mended.begin(), mended.end());
   }
   return renewal;
 }

@@ -71,16 +71,50 @@ void probe_here(Catalog& catalog, ItemId first, int threads) {
   }
 }
 
+namespace {
+
+std::vector<Probed> probe_items(const Catalog& catalog, std::span<const ItemId> items, int threads) {
+  std::vector<ItemPlace> places;
+  places.reserve(items.size());
+  for (const ItemId item : items) {
+    places.push_back(catalog.place(item));
+  }
+  return probe_places(places, threads);
+}
+
+bool is_known(const CatalogItem& known, const Probed& probed) {
+  return known.fault == Fault::none && known.bytes == probed.bytes && known.format == probed.format &&
+         HeaderFacts{known.extent, known.orientation, known.channels, known.bits} == probed.header;
+}
+
+}  // namespace
+
+std::vector<ItemId> probe_mended(Catalog& catalog, std::span<const ItemId> items, int threads) {
+  std::vector<ItemId> ids;
+  for (const ItemId item : items) {
+    if (catalog.roots()[catalog.root(item)].kind != RootKind::stack) {
+      ids.push_back(item);
+    }
+  }
+  const std::vector<Probed> probed = probe_items(catalog, ids, threads);
+  std::vector<ItemId> mended;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (probed[i].fault == Fault::none && !is_known(catalog.item(ids[i]), probed[i])) {
+      catalog.settle(ids[i], probed[i]);
+      mended.push_back(ids[i]);
+    }
+  }
+  return mended;
+}
+
 std::vector<ItemId> probe_unreadable_again(Catalog& catalog, ItemId end, int threads) {
   std::vector<ItemId> ids;
-  std::vector<ItemPlace> places;
   for (std::uint64_t at = 0; at < index(end); ++at) {
     if (catalog.fault(ItemId{at}) == Fault::unreadable) {
       ids.push_back(ItemId{at});
-      places.push_back(catalog.place(ItemId{at}));
     }
   }
-  const std::vector<Probed> probed = probe_places(places, threads);
+  const std::vector<Probed> probed = probe_items(catalog, ids, threads);
   std::vector<ItemId> mended;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (probed[i].fault != Fault::unreadable && probed[i].fault != Fault::changed) {

@@ -22,6 +22,10 @@ namespace pantile {
 /// Reads the header of every item from `first` on that wants it.
 void probe_here(Catalog& catalog, ItemId first, int threads);
 
+/// Looks again at these items, and puts in what it finds of those that can be read and are not what the catalog knows:
+/// a file that was mended, or copied anew. Returns those.
+std::vector<ItemId> probe_mended(Catalog& catalog, std::span<const ItemId> items, int threads);
+
 /// Looks again at items before `end` that could not be read when the catalog was made (Fault::unreadable), and puts in
 /// what it finds if they can be now. Returns those. A mount may have been away, or a disk in trouble, for a while.
 std::vector<ItemId> probe_unreadable_again(Catalog& catalog, ItemId end, int threads);

@@ -225,6 +225,15 @@ void JournalState::unmark_done(ItemId item, OutputId output) {
   done_[index(output)][index(item)] = false;
 }
 
+bool JournalState::begun(ItemId item) const {
+  bool any = false;
+  for (std::size_t output = 0; output < outputs_.size(); ++output) {
+    const OutputId id{static_cast<std::uint16_t>(output)};
+    any = any || done(item, id) || partial_.contains({id, item});
+  }
+  return any && !done(item);
+}
+
 bool JournalState::committed(const BlockKey& key) const {
   if (done(key.item, key.output)) {
     return true;

@@ -48,6 +48,8 @@ class JournalState {
   [[nodiscard]] const std::string& plan() const noexcept { return plan_; }
 
   [[nodiscard]] bool committed(const BlockKey& key) const;
+  /// Some blocks of the item are committed, and others are not.
+  [[nodiscard]] bool begun(ItemId item) const;
   /// All blocks of this output of the item are committed.
   [[nodiscard]] bool done(ItemId item, OutputId output) const;
   /// All blocks of all outputs are committed (then it is not in quarantine, whatever happened before).

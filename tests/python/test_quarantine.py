@@ -80,6 +80,34 @@ def test_retry_failed_makes_what_can_be_read_by_now(tmp_path: Path, ranks: str) 
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_retry_failed_takes_files_that_were_put_right_whatever_was_wrong_with_them(tmp_path: Path, ranks: str) -> None:
+    """A header that made no sense, a copy that was cut short, a file that was changed: the catalog has to learn of each."""
+    good = tmp_path / "good"
+    good.mkdir()
+    for name in GOOD:
+        shutil.copy(PAGES / name, good / name)
+    folder = tmp_path / "images"
+    shutil.copytree(good, folder)
+    (folder / "small.png").write_bytes(b"")
+    (folder / "page-03.jpg").write_bytes((good / "page-03.jpg").read_bytes()[:3000])
+    shutil.copy(good / "small-grey.jpg", folder / "palette.png")  # another image under that name
+    job = Job(tmp_path, inputs=[folder]).write()
+    run(job, tmp_path / "out", "--ranks", ranks, code=3)
+    assert set(reasons(tmp_path / "out")) == {"small.png", "page-03.jpg"}
+    for name in ("small.png", "page-03.jpg"):
+        shutil.copy(good / name, folder / name)
+    # Not asked to, it stays with what it has settled.
+    run(job, tmp_path / "out", "--ranks", ranks, code=3)
+    planned = pantile("plan", job, "--output", tmp_path / "out", "--retry-failed", "--format", "json")
+    assert json.loads(planned.stdout)["units"] == 2
+    again = run(job, tmp_path / "out", "--ranks", ranks, "--retry-failed")
+    assert "2 files in quarantine changed since" in again.stderr
+    assert verified(tmp_path / "out")["done"] == len(GOOD)
+    run(job, tmp_path / "whole", "--ranks", ranks)
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
 def test_retry_failed_of_what_is_still_broken_ends_as_before(tmp_path: Path) -> None:
     folder = a_folder(tmp_path)
     job = Job(tmp_path, inputs=[folder]).write()
