@@ -193,6 +193,15 @@ StoredCatalog first_catalog(Catalog catalog) {
   return {std::move(catalog), digest};
 }
 
+/// What enters the identity beside the keys: how the image is cut, where the results depend on it.
+std::vector<std::pair<std::string, std::string>> further_identity(const RunConfig& config, const ModelFacts& facts) {
+  if (facts.local || facts.geometry.whole_only) {
+    return {};
+  }
+  const bool is_fixed = config.tiles.size.kind == TileSize::Kind::fixed;
+  return {{"inexact_tiles", is_fixed ? std::to_string(config.tiles.size.px) : "auto"}};
+}
+
 /// All of a job that does not depend on what is done already.
 Prospect prospect_of(const RunConfig& config, ExaminedModel model, StoredCatalog catalog) {
   Prospect job;
@@ -203,7 +212,7 @@ Prospect prospect_of(const RunConfig& config, ExaminedModel model, StoredCatalog
   job.catalog = std::move(catalog.catalog);
   job.identity = identity_text(resolved(config, job.border), {.model_digests = {to_string(job.model_digest)},
                                                               .catalog_digest = to_string(catalog.first_digest),
-                                                              .further = {}});
+                                                              .further = further_identity(config, job.facts)});
   return job;
 }
 

@@ -85,11 +85,14 @@ ModelFacts stage_facts(const RunConfig& config, const StageConfig& stage, const 
   if (const auto why = unfit(facts, stage.model.written)) {
     throw UsageError{fmt::format("pipeline.{}.model: {}", stage.id, *why)};
   }
-  if (facts.local || (config.tiles.allow_inexact && facts.followed)) {
+  if (facts.local) {
     return facts;
   }
   if (config.tiles.size.kind == TileSize::Kind::whole) {
-    facts.geometry.whole_only = true;
+    facts.geometry.whole_only = true;  // Whoever allows inexact tiles and asks for none gets none.
+    return facts;
+  }
+  if (config.tiles.allow_inexact && facts.followed) {
     return facts;
   }
   throw UsageError{fmt::format(

@@ -112,6 +112,12 @@ def test_what_is_not_local_needs_one_of_two_words(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(Image.open(tmp_path / "pngs" / f"{stem}.png")), pixels), stem
     tiled = run_with(tmp_path, model, "tiled", "tiles: {size: 64, allow_inexact: true}")
     assert digest(tiled) != digest(whole), "tiles that do not see the whole image differ, and that is what was asked for"
+    # Whoever allows inexact tiles and asks for whole images gets whole images, also where the output has several blocks.
+    assert digest(run_with(tmp_path, model, "both", "tiles: {size: whole, allow_inexact: true}")) == digest(whole)
+    # Where results depend on the tiles, their size is part of the run: another one in the same folder is refused.
+    refused = pantile("run", tmp_path / "tiled" / "job.yaml", "--output", tiled, "--set", "tiles.size=128")
+    assert refused.returncode == 2
+    assert "inexact_tiles: 128" in refused.stderr
 
 
 def test_a_whole_image_that_does_not_fit_is_in_quarantine_alone(tmp_path: Path) -> None:
