@@ -9,10 +9,9 @@
 #include <variant>
 
 #include "app/job_draft.hpp"
+#include "base/byte_size.hpp"
 #include "base/error.hpp"
 #include "config/scalars.hpp"
-
-#include "model/session.hpp"
 #include "run/stage_setup.hpp"
 #include "source/inputs.hpp"
 
@@ -32,9 +31,7 @@ std::string run_once(const ModelFile& model, const StageConfig& stage, const Mod
   const Session session{engine, slabs, model.bytes, stage.model.written, model.folder};
   const std::vector<float> black(static_cast<std::size_t>(extent.area()) *
                                  static_cast<std::size_t>(facts.input_channels));
-  const RunOutcome outcome = session.run(black, facts.input_channels, extent);
-  const auto* const failure = std::get_if<EngineFailure>(&outcome);
-  return failure == nullptr ? "" : stage.model.written + " does not run: " + failure->text;
+  return trial_problem(stage.model.written, session.run(black, facts.input_channels, extent), facts, extent);
 }
 
 std::string text_of(const MemoryAmount& amount) {
@@ -64,6 +61,25 @@ InputFacts input_facts(const InputConfig& input) {
     facts.error = error.what();
   }
   return facts;
+}
+
+std::string trial_problem(const std::string& path, const RunOutcome& outcome, const ModelFacts& facts, Extent input) {
+  if (const auto* const failure = std::get_if<EngineFailure>(&outcome)) {
+    return path + " does not run: " + failure->text;
+  }
+  if (const auto* const full = std::get_if<OutOfMemory>(&outcome)) {
+    return fmt::format("{} does not run: there is no memory for an image of {}; it had {} and was refused {} more",
+                       path, to_string(input), format_byte_size(full->peak_bytes),
+                       format_byte_size(full->refused_bytes));
+  }
+  const Tensor& output = std::get<Tensor>(outcome);
+  const Extent promised = output_extent(facts.geometry, Border::none, input);
+  if (output.extent() == promised && output.channels() == facts.output_channels) {
+    return "";
+  }
+  return fmt::format("{} gives {} channel{} of {} for an image of {}, and its graph promises {} of {}", path,
+                     output.channels(), output.channels() == 1 ? "" : "s", to_string(output.extent()), to_string(input),
+                     facts.output_channels, to_string(promised));
 }
 
 ModelTrial try_model(const RunConfig& config, const StageConfig& stage, const Engine* engine) {
