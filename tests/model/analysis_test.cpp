@@ -407,6 +407,83 @@ TEST(Analysis, RefusesWhatTilesCannotGiveExactly) {
               HasSubstr("Resize 'Resize3'"));
 }
 
+TEST(Analysis, TakesFactorsOfAResizeAsTheyAreWritten) {
+  for (const float scale : {2.0000002F, 2.000001F, 1.9999995F, 1.0000001F, 0.50000006F}) {
+    for (const std::int64_t opset : {9, 17, 18}) {
+      SCOPED_TRACE(::testing::Message() << scale << ", version " << opset);
+      EXPECT_THAT(why_not_local(
+                      [&](OnnxBuilder& b) {
+                        const std::string from =
+                            scale < 1 ? b.op("DepthToSpace", {b.conv("input", 3, 12, {.kernel = {1, 1}})}) : "input";
+                        if (scale < 1) {
+                          OnnxBuilder::set(*b.graph().mutable_node(1), "blocksize", std::int64_t{2});
+                        }
+                        if (opset == 9) {
+                          return b.op("Upsample", {from, b.floats({4}, {1, 1, scale, scale})});
+                        }
+                        onnx::NodeProto& node = b.node("Resize", {from, "",
+                                                                  opset == 17 ? b.floats({4}, {1, 1, scale, scale})
+                                                                              : b.floats({2}, {scale, scale})});
+                        if (opset == 18) {
+                          OnnxBuilder::set(node, "axes", Ints{-2, 3});
+                        }
+                        OnnxBuilder::set(node, "mode", "linear");
+                        return node.output(0);
+                      },
+                      opset),
+                  HasSubstr("the engine takes it as written"));
+    }
+  }
+}
+
+std::string dropped_out(OnnxBuilder& b, const std::string& mode) {
+  return b.op("Dropout", {"input", b.floats({}, {0.5F}), mode});
+}
+std::string truth(OnnxBuilder& b, bool value) {
+  onnx::TensorProto& tensor = *b.graph().add_initializer();
+  tensor.set_name("truth");
+  tensor.set_data_type(onnx::TensorProto::BOOL);
+  tensor.add_int32_data(value ? 1 : 0);
+  return tensor.name();
+}
+
+TEST(Analysis, FollowsADropoutOnlyWhereItIsKnownNotToTrain) {
+  EXPECT_THAT(why_not_local([](OnnxBuilder& b) { return dropped_out(b, truth(b, true)); }),
+              AllOf(HasSubstr("Dropout 'Dropout1'"), HasSubstr("training mode")));
+  EXPECT_THAT(why_not_local([](OnnxBuilder& b) { return dropped_out(b, b.op("IsNaN", {b.floats({}, {0.0F})})); }),
+              HasSubstr("training mode"))
+      << "a constant that is not known without running it";
+  for (const bool written : {false, true}) {
+    OnnxBuilder b{3};
+    const std::string output = written ? dropped_out(b, truth(b, false)) : b.op("Dropout", {"input"});
+    const ModelFacts facts = analyse(b.build(output), "model");
+    EXPECT_TRUE(facts.local) << facts.why_not_local;
+  }
+}
+
+TEST(Analysis, NormalisesByConstantsOnly) {
+  for (const char* op : {"LayerNormalization", "RMSNormalization"}) {
+    for (const bool constant : {true, false}) {
+      SCOPED_TRACE(::testing::Message() << op << constant);
+      OnnxBuilder b{3};
+      onnx::NodeProto& last = b.node("Transpose", {"input"});
+      OnnxBuilder::set(last, "perm", Ints{0, 2, 3, 1});
+      const std::string pixels = last.output(0);
+      std::string scale = b.floats({3}, {1, 1, 1});
+      if (!constant) {
+        onnx::NodeProto& cast = b.node("Cast", {b.op("Gather", {b.op("Shape", {"input"}), b.integers({3})})});
+        OnnxBuilder::set(cast, "to", std::int64_t{onnx::TensorProto::FLOAT});
+        scale = b.op("Mul", {scale, cast.output(0)});
+      }
+      onnx::NodeProto& back = b.node("Transpose", {b.op(op, {pixels, scale})});
+      OnnxBuilder::set(back, "perm", Ints{0, 3, 1, 2});
+      const ModelFacts facts = analyse(b.build(back.output(0)), "model");
+      EXPECT_EQ(facts.local, constant) << facts.why_not_local;
+      EXPECT_THAT(facts.why_not_local, HasSubstr(constant ? "" : "which depends on the image"));
+    }
+  }
+}
+
 std::string complaint(std::span<const std::byte> bytes) {
   try {
     const ModelFacts facts = analyse(bytes, "photo.onnx");

@@ -35,7 +35,12 @@ void Walker::spread_constant(const onnx::NodeProto& node, std::string_view const
 
 Walker::Output Walker::unary(const onnx::NodeProto& node) {
   expect_constants(node, 1);
-  if (attribute(node, "training_mode", std::int64_t{0}) != 0) {
+  bool trains = attribute(node, "training_mode", std::int64_t{0}) != 0;
+  if (node.op_type() == "Dropout" && !input(node, 2).empty()) {
+    const auto mode = shapes_.numbers(input(node, 2));  // an input since version 12
+    trains = trains || !mode || mode->size() != 1 || mode->front() != 0;
+  }
+  if (trains) {
     blame_node(node, "is in training mode, where it looks at the whole image", true);
   }
   return any(node);
@@ -129,6 +134,7 @@ Walker::Output Walker::softmax(const onnx::NodeProto& node) {
 }
 
 Walker::Output Walker::layer_norm(const onnx::NodeProto& node) {
+  expect_constants(node, 1);
   const Layout layout = layout_of(any(node));
   const std::int64_t axis = attribute(node, "axis", std::int64_t{-1});
   const std::int64_t first = axis < 0 ? axis + static_cast<std::int64_t>(layout.size()) : axis;

@@ -38,6 +38,28 @@ Manner manner_of(const onnx::NodeProto& node, std::int64_t opset) {
   return manner;
 }
 
+/// The factor along an axis as the model writes it; nothing where it follows from sizes.
+std::optional<double> written_scale(const onnx::NodeProto& node, const Graph& graph, const Shapes& shapes,
+                                    std::int64_t axis) {
+  const bool old = node.op_type() == "Upsample" || graph.opset() < 11;
+  Sizes scales;
+  if (has_attribute(node, "scales")) {
+    for (const double each : real_attribute(node, "scales")) {
+      scales.push_back(number(each));
+    }
+  } else if (const Sizes* given = shapes.values(input(node, old ? 1 : 2))) {
+    scales = *given;
+  }
+  const auto axes = attribute(node, "axes", std::vector<std::int64_t>{});
+  for (std::size_t at = 0; at < scales.size(); ++at) {
+    const std::int64_t own = at < axes.size() ? axes[at] : static_cast<std::int64_t>(at);
+    if ((own < 0 ? own + 4 : own) == axis && scales[at].is_number()) {
+      return scales[at].offset;
+    }
+  }
+  return std::nullopt;
+}
+
 bool is_power_of_two(std::int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
 
 /// Where output pixel r of step reads, in input pixels.
@@ -110,7 +132,14 @@ Walker::Output Walker::resize(const onnx::NodeProto& node) {
                              factors[axis]->up, factors[axis]->down));
     }
   }
-  const bool same = factors[0] == Fraction{1, 1} && factors[1] == Fraction{1, 1};
+  std::optional<double> inexact[2];  // sides that are followed by a factor near the one that the engine takes
+  for (const std::size_t axis : {0U, 1U}) {
+    const auto written = written_scale(node, graph_, shapes_, static_cast<std::int64_t>(axis) + 2);
+    if (written && *written != static_cast<double>(factors[axis]->up) / static_cast<double>(factors[axis]->down)) {
+      inexact[axis] = written;
+    }
+  }
+  const bool same = !inexact[0] && !inexact[1] && factors[0] == Fraction{1, 1} && factors[1] == Fraction{1, 1};
   if (same && manner.places != "tf_crop_and_resize") {
     return from;
   }
@@ -139,6 +168,14 @@ Walker::Output Walker::resize(const onnx::NodeProto& node) {
                  fmt::format("does not repeat each pixel ({}, {}): by {}/{} the engine rounds the places of pixels",
                              manner.places, manner.rounding, factor.up, factor.down),
                  false);
+    }
+    if (inexact[axis]) {
+      blame_node(
+          node,
+          fmt::format("resizes by {:.9g}, which is near {}/{} and not the same: the engine takes it as written, so "
+                      "that places drift away from the edge and tiles would differ; write the factor exactly",
+                      *inexact[axis], factor.up, factor.down),
+          false);
     }
     maps[axis] = interpolated(axis == 0 ? from.y : from.x, interpolation(manner, factor));
     if (!maps[axis]) {
