@@ -98,7 +98,7 @@ void find_geometry(const Graph& graph, const Shapes& shapes, ModelFacts& facts) 
     facts.makes_image = found.makes_image;
     facts.followed = found.why_not.empty();
     facts.geometry = found.geometry;
-    facts.geometry.min_tile_px = default_min_tile_px;
+    facts.geometry.min_tile_px = std::max(default_min_tile_px, walk.least_px);
     facts.why_not_local = facts.why_not_local.empty() ? std::move(found.why_not) : facts.why_not_local;
   } else {
     find_whole_geometry(graph, shapes, facts);

@@ -484,6 +484,27 @@ TEST(Analysis, NormalisesByConstantsOnly) {
   }
 }
 
+TEST(Analysis, MakesTilesLargerThanWhatIsMirrored) {
+  OnnxBuilder b{3};
+  onnx::NodeProto& node = b.node("Pad", {"input", b.integers({0, 0, 40, 40, 0, 0, 0, 0})});
+  OnnxBuilder::set(node, "mode", "reflect");
+  const Engine engine;
+  const testing::OpenModel model{engine, b.build(b.conv(node.output(0), 3, 3, {.kernel = {41, 41}})), "mirrored"};
+  ASSERT_TRUE(model.facts.local) << model.facts.why_not_local;
+  EXPECT_EQ(model.facts.geometry.halo, (Margin{.top = 40, .left = 40, .bottom = 0, .right = 0}));
+  EXPECT_EQ(model.facts.geometry.min_tile_px, 41);
+  EXPECT_EQ(testing::differing_samples(model.session, model.facts.geometry, testing::noise(3, {96, 100}), {8, 8}), 0U);
+}
+
+TEST(Analysis, CountsWhatIsMirroredInPixelsOfTheImage) {
+  OnnxBuilder b{3};
+  const std::string half = b.pool("MaxPool", "input", {.kernel = {2, 2}, .strides = {2, 2}});
+  onnx::NodeProto& node = b.node("Pad", {half, b.integers({0, 0, 0, 20, 0, 0, 0, 20})});
+  OnnxBuilder::set(node, "mode", "reflect");
+  const ModelFacts facts = analyse(b.build(b.conv(node.output(0), 3, 3, {.kernel = {1, 41}})), "mirrored");
+  EXPECT_EQ(facts.geometry.min_tile_px, 41) << "21 px of half the width are 42, to which the alignment rounds";
+}
+
 std::string complaint(std::span<const std::byte> bytes) {
   try {
     const ModelFacts facts = analyse(bytes, "photo.onnx");

@@ -254,7 +254,7 @@ Walk walk(const Graph& graph, const Shapes& shapes) {
   for (const onnx::NodeProto* node : graph.nodes()) {
     walker.visit(*node);
   }
-  Walk result{.outputs = {}, .layers = {}, .why_not_local = walker.blame()};
+  Walk result{.outputs = {}, .layers = {}, .least_px = 1, .why_not_local = walker.blame()};
   for (const auto& output : graph.proto().output()) {
     const Grid* found = walker.grid(output.name());
     result.outputs.push_back(found == nullptr ? std::nullopt : std::optional{*found});
@@ -262,6 +262,7 @@ Walk walk(const Graph& graph, const Shapes& shapes) {
       result.why_not_local = fmt::format("its output '{}' does not depend on its input pixel by pixel", output.name());
     }
   }
+  result.least_px = walker.least_px();
   result.layers = std::move(walker).layers();
   return result;
 }

@@ -38,6 +38,7 @@ struct Walk {
   /// One for each output of the graph; nothing where it could not be followed to the end.
   std::vector<std::optional<Grid>> outputs;
   std::vector<LayerCost> layers;
+  int least_px = 1;           ///< sides of an image that the layers can work on
   std::string why_not_local;  ///< empty if every output pixel of all that was followed depends on its window alone
 };
 

@@ -67,6 +67,11 @@ Kernels kernels_of(const onnx::NodeProto& node, Pair size) {
   return kernels;
 }
 
+/// Sides of an image of which this tensor has more than so many pixels: what mirrors them needs one more.
+int more_than(const AxisMap& map, std::int64_t pixels) {
+  return static_cast<int>(std::max<std::int64_t>(0, pixels - map.offset) * map.period / map.density) + 1;
+}
+
 }  // namespace
 
 Grid Walker::slid(const onnx::NodeProto& node, const Grid& input, Kernels kernels) const {
@@ -193,6 +198,10 @@ Walker::Output Walker::pad(const onnx::NodeProto& node) {
   const bool nothing = std::all_of(pads.begin(), pads.end(), [](auto pad) { return pad == 0; });
   if (!nothing && mode != "constant" && mode != "edge" && mode != "reflect") {
     stop(node, fmt::format("pads with what lies at the other end ({})", mode));
+  }
+  if (mode == "reflect") {
+    least_px_ = std::max(
+        {least_px_, more_than(from.y, std::max(pads[2], pads[6])), more_than(from.x, std::max(pads[3], pads[7]))});
   }
   return Grid{.y = padded(from.y, static_cast<int>(pads[2]), static_cast<int>(pads[6])),
               .x = padded(from.x, static_cast<int>(pads[3]), static_cast<int>(pads[7])),

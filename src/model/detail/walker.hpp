@@ -42,6 +42,8 @@ class Walker {
   void visit(const onnx::NodeProto& node);
   [[nodiscard]] const Grid* grid(std::string_view name) const;
   [[nodiscard]] std::vector<LayerCost> layers() && { return std::move(layers_); }
+  /// Sides of an image that all nodes can work on.
+  [[nodiscard]] int least_px() const { return least_px_; }
   /// Of all that speaks against locality what says most: an operator that looks at the whole image, else the first.
   [[nodiscard]] const std::string& blame() const { return global_blame_.empty() ? blame_ : global_blame_; }
 
@@ -103,6 +105,7 @@ class Walker {
   const Shapes& shapes_;
   std::unordered_map<std::string, Grid> grids_;
   std::vector<LayerCost> layers_;
+  int least_px_ = 1;
   std::string blame_;
   std::string global_blame_;
 };
