@@ -84,7 +84,8 @@ std::string bash_script(const std::vector<CommandWords>& all) {
 _pantile() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} command=pantile option= place=0 words= files= tail= i
   for ((i = 1; i < COMP_CWORD; ++i)); do
-    [[ ${{COMP_WORDS[i]}} == "=" ]] && continue  # --format=json is three words to bash
+    # --format=json is three words to bash; the third is no place, nor the next option's value.
+    [[ ${{COMP_WORDS[i]}} == "=" ]] && {{ ((++i < COMP_CWORD)) && option=; continue; }}
     [[ -n $option ]] && {{ option=; continue; }}
     case "$command ${{COMP_WORDS[i]}}" in
       "{}") command+=" ${{COMP_WORDS[i]}}" ;;

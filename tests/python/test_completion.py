@@ -136,6 +136,13 @@ def test_bash_offers_job_files_folders_and_files_where_they_belong(folder: Path)
     assert complete_bash(folder, "pantile run --fresh ") == [".bin", "job.yaml", "old job.yml", "out run"]
     assert complete_bash(folder, "pantile run job.yaml --output ") == [".bin", "out run"]
     assert complete_bash(folder, "pantile run job.yaml ") == [], "one job only"
+    jobs = ["job.yaml"]
+    assert complete_bash(folder, "pantile run --set tiles.size=96 job") == jobs, "the value is no place"
+    assert complete_bash(folder, "pantile run --set=tiles.size=96 job") == jobs
+    assert complete_bash(folder, "pantile run --set tiles.size=96 --set tiles.halo=8 job") == jobs
+    assert complete_bash(folder, "pantile run --output=out job") == jobs
+    assert complete_bash(folder, "pantile run --set tiles.size=96 job.yaml ") == [], "one job only"
+    assert complete_bash(folder, "pantile run --set=devices.memory.c") == ["devices.memory.cap="]
     assert complete_bash(folder, "pantile export run ") == [".bin", "out run"]
     assert "model.onnx" in complete_bash(folder, "pantile init pages --model ")
 
