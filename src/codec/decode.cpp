@@ -1,7 +1,5 @@
 #include "codec/decode.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "codec/decoders.hpp"
 #include "codec/tiff.hpp"
@@ -11,12 +9,6 @@ namespace {
 
 Image image_for(const ImageHeader& header, Extent extent) {
   return {extent, header.channels, header.bits == 16 ? Depth::u16 : Depth::u8};
-}
-
-/// Of the pixels that a TIFF codes together: a small image in a huge tile is not worth the tile.
-std::uint64_t most_tile_bytes(const ImageHeader& header, const DecodeLimits& limits) noexcept {
-  constexpr std::uint64_t always = std::uint64_t{64} << 20U;
-  return std::min(limits.max_decoded_bytes, std::max(always, 4 * decoded_bytes(header)));
 }
 
 std::optional<Failure> decode_tiff(ByteReader& file, const ImageHeader& header, Rect part, const DecodeLimits& limits,
@@ -29,7 +21,7 @@ std::optional<Failure> decode_tiff(ByteReader& file, const ImageHeader& header, 
   if (layout.value().header != header) {
     return Failure{Fault::changed, "the file is not the one it was: its header says something else"};
   }
-  return detail::decode_tiff(file, layout.value(), part, most_tile_bytes(header, limits), into);
+  return detail::decode_tiff(file, layout.value(), part, detail::most_tile_bytes(header, limits), into);
 }
 
 std::optional<Failure> decode_into(std::span<const std::byte> encoded, const ImageHeader& header,

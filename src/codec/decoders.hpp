@@ -6,6 +6,7 @@
 // library have nothing but pointers and numbers. Memory is reserved, and errors become Failures, outside of them.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -29,8 +30,11 @@ namespace pantile::detail {
 [[nodiscard]] std::optional<Failure> decode_jpeg2000(std::span<const std::byte> encoded, const ImageHeader& header,
                                                      Image& into);
 
-/// By OpenCV's imgcodecs, whose module is opened now if it is not yet. Throws Error if it cannot be. OpenCV decodes
-/// what is there of a cut file and says nothing: the caller has looked at its length.
+/// Of the pixels that a TIFF codes together: a small image in a huge tile is not worth the tile.
+[[nodiscard]] std::uint64_t most_tile_bytes(const ImageHeader& header, const DecodeLimits& limits) noexcept;
+
+/// By OpenCV's imgcodecs, whose module is opened now if it is not yet. Throws MissingModule if it cannot be. OpenCV
+/// decodes what is there of a cut file and says nothing: the caller has looked at its length.
 [[nodiscard]] std::optional<Failure> decode_with_opencv(std::span<const std::byte> encoded, const ImageHeader& header,
                                                         Image& into);
 

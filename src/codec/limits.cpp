@@ -4,6 +4,7 @@
 
 #include "base/byte_size.hpp"
 #include "codec/decode.hpp"
+#include "codec/decoders.hpp"
 
 namespace pantile {
 namespace {
@@ -26,6 +27,24 @@ std::optional<Failure> too_dense(const ImageHeader& header, std::uint64_t file_b
   }
   return too_large(fmt::format("the image is {} times as large as its file, the limit is {}: a decompression bomb?",
                                ratio, limits.max_ratio));
+}
+
+/// A TIFF may code together far more pixels than it has.
+std::optional<Failure> too_large_tile(const ImageHeader& header, const DecodeLimits& limits) {
+  if (header.tile.empty()) {
+    return {};
+  }
+  const std::uint64_t pixel_bits = static_cast<std::uint64_t>(header.samples) * static_cast<std::uint64_t>(header.bits);
+  const std::uint64_t row_bytes = (static_cast<std::uint64_t>(header.tile.width) * pixel_bits + 7) / 8;
+  const std::uint64_t most = detail::most_tile_bytes(header, limits);
+  // Divided: the product may be more than 64 bits hold.
+  if (row_bytes <= most / static_cast<std::uint64_t>(header.tile.height)) {
+    return {};
+  }
+  return too_large(
+      fmt::format("the image of {} pixels is coded in tiles or strips of {}, each of which must be decoded as one; "
+                  "the limit for this image is {}",
+                  to_string(header.stored), to_string(header.tile), format_byte_size(most)));
 }
 
 /// Of pixels that are as wide as those in memory; a row more, for what is rounded up.
@@ -85,6 +104,9 @@ std::optional<Failure> refusal_of_whole(const ImageHeader& header, std::uint64_t
     return too_large(fmt::format("the image takes {} decoded, the limit is {}", format_byte_size(bytes),
                                  format_byte_size(limits.max_decoded_bytes)));
   }
+  if (auto failure = too_large_tile(header, limits)) {
+    return failure;
+  }
   return too_dense(header, file_bytes, limits);
 }
 
@@ -93,8 +115,18 @@ std::optional<Failure> refusal(const ImageHeader& header, std::uint64_t file_byt
   if (!whole || !reads_regions(header)) {
     return whole;
   }
-  auto regions = too_many_pixels(header, limits.max_region_pixels);
-  return regions ? std::move(regions) : too_dense(header, file_bytes, limits);
+  if (auto failure = too_many_pixels(header, limits.max_region_pixels)) {
+    return failure;
+  }
+  if (auto failure = too_large_tile(header, limits)) {
+    return failure;
+  }
+  return too_dense(header, file_bytes, limits);
+}
+
+std::uint64_t detail::most_tile_bytes(const ImageHeader& header, const DecodeLimits& limits) noexcept {
+  constexpr std::uint64_t always = std::uint64_t{64} << 20U;
+  return std::min(limits.max_decoded_bytes, std::max(always, 4 * decoded_bytes(header)));
 }
 
 std::uint64_t decode_overhead_bytes(const ImageHeader& header) noexcept {

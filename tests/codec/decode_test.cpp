@@ -37,6 +37,30 @@ TEST(Gate, RefusesBombsByTheirRatioAndSparesSmallImages) {
   EXPECT_EQ(refusal(header_of({8001, 8000}, 1), 65'000, {}), std::nullopt);
 }
 
+TEST(Gate, RefusesASmallImageInAHugeTile) {
+  ImageHeader header = header_of({16, 16}, 3);
+  header.format = ImageFormat::tiff;
+  header.samples = 3;
+  for (const int side : {8'192, 65'536, 0x7FFFFFFF}) {
+    header.tile = {side, side};
+    const std::string text = "the image of 16×16 pixels is coded in tiles or strips of " + to_string(header.tile) +
+                             ", each of which must be decoded as one; the limit for this image is 64.0 MiB";
+    EXPECT_EQ(refusal(header, 1'000, {}), (Failure{Fault::too_large, text}));
+    EXPECT_EQ(refusal_of_whole(header, 1'000, {}), (Failure{Fault::too_large, text}));
+  }
+  header.tile = {4'096, 4'096};
+  EXPECT_EQ(refusal(header, 1'000, {}), std::nullopt) << "48 MiB";
+  // By region too.
+  header = header_of({9'000, 9'000}, 3);
+  header.format = ImageFormat::tiff;
+  header.samples = 3;
+  header.tile = {4'096, 4'096};
+  EXPECT_EQ(refusal(header, 10'000'000, {}), std::nullopt);
+  const auto refused = refusal(header, 10'000'000, {.max_decoded_bytes = 40'000'000});
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->detail.find("strips of 4096×4096"), std::string::npos) << refused->detail;
+}
+
 TEST(Gate, LetsHugeImagesThroughWhoseRegionsCanBeRead) {
   ImageHeader slide = header_of({60'000, 60'000}, 3);
   slide.format = ImageFormat::tiff;
