@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "codec/decoders.hpp"
@@ -43,12 +44,13 @@ std::optional<std::uint32_t> next_number(const ByteView& file, std::size_t& at, 
       ++at;
     }
   }
+  constexpr std::uint32_t too_much = 65'536;  // For any sample, however many digits follow.
   std::uint32_t value = 0;
-  int digits = 0;
-  for (; is_digit() && digits < (one_digit ? 1 : 6); ++at, ++digits) {
-    value = value * 10 + (file.u8(at) - '0');
+  const std::size_t begin = at;
+  for (; is_digit() && (at == begin || !one_digit); ++at) {
+    value = std::min(value * 10 + (file.u8(at) - '0'), too_much);
   }
-  return digits == 0 ? std::nullopt : std::optional{value};
+  return at == begin ? std::nullopt : std::optional{value};
 }
 
 std::uint32_t sample_at(const ByteView& row, const PnmLayout& layout, std::size_t sample) noexcept {

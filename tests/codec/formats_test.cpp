@@ -203,6 +203,7 @@ TEST(Pnm, SamplesAreScaledToTheirLargestValue) {
   EXPECT_EQ(pixels(bytes_of({"P5 3 1 15\n\0\7\17", 13})), (Samples{0, 119, 255}));
   EXPECT_EQ(pixels(bytes_of({"P5 2 1 1023\n\3\377\0\0", 16})), (Samples{65'535, 0}));
   EXPECT_EQ(pixels(bytes_of("P2 # a comment\n2 1\n65535\n65535 1")), (Samples{65'535, 1}));
+  EXPECT_EQ(pixels(bytes_of("P2 3 1 255\n0000255 000000000000000000001 0000000")), (Samples{255, 1, 0}));
   EXPECT_EQ(pixels(bytes_of("P1 3 1\n1 0#x\n1")), (Samples{0, 255, 0}));
   EXPECT_EQ(pixels(bytes_of({"P4 9 1\n\200\200", 9})), (Samples{0, 255, 255, 255, 255, 255, 255, 255, 0}));
   EXPECT_EQ(pixels(bytes_of("P7\nWIDTH 1\nHEIGHT 1\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\nA\x80")),
@@ -215,6 +216,9 @@ TEST(Pnm, SaysWhatIsWrong) {
   EXPECT_EQ(why("P5 2 1 15\na\1"), (Failure{Fault::corrupt, "PNM is damaged after 0 of 1 rows"}));
   EXPECT_EQ(why("P2 2 2 9\n1 2 3 x 5"), (Failure{Fault::corrupt, "PNM is damaged after 1 of 2 rows"}));
   EXPECT_EQ(why("P2 2 2 9\n1 2 3     "), (Failure{Fault::truncated, "PNM ends after 1 of 2 rows"}));
+  // Not 100000 and 255, nor what is left of it in 32 bits.
+  EXPECT_EQ(why("P2 2 1 65535\n1000000255 1"), (Failure{Fault::corrupt, "PNM is damaged after 0 of 1 rows"}));
+  EXPECT_EQ(why("P2 2 1 65535\n1 4294967297"), (Failure{Fault::corrupt, "PNM is damaged after 0 of 1 rows"}));
   EXPECT_EQ(why("P2 2000 2000 9\n1 2"), (Failure{Fault::truncated, "PNM ends after fewer than 2000 rows"}));
   EXPECT_EQ(why("P6 2 2 0\nx").fault, Fault::corrupt);
 }
