@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -138,7 +139,23 @@ std::uint64_t tiles_of(const ByteView& file, std::size_t at) noexcept {
   return along(0) * along(4);
 }
 
-/// Walks over the parts of the tiles, from the codestream at `at` on: each has its length.
+/// The parts of one tile that were met.
+struct TileParts {
+  std::uint32_t met = 0;
+  std::uint32_t announced = 0;  ///< TNsot; 0 where no part says it, and one is enough
+  bool in_order = true;
+
+  void add(std::uint32_t number, std::uint32_t of) noexcept {
+    in_order = in_order && number == met;
+    ++met;
+    announced = std::max(announced, of);
+  }
+  [[nodiscard]] bool whole() const noexcept { return met >= std::max(announced, 1U); }
+  /// More parts than were announced, or others.
+  [[nodiscard]] bool odd() const noexcept { return announced != 0 && (met > announced || !in_order); }
+};
+
+/// Walks over the parts of the tiles, from the codestream at `at` on: each has its length, and its number in the tile.
 std::optional<Failure> missing_tiles(const ByteView& file, std::size_t at) {
   constexpr std::uint32_t start_of_part = 0xFF90;
   constexpr std::uint32_t end_of_codestream = 0xFFD9;
@@ -146,10 +163,16 @@ std::optional<Failure> missing_tiles(const ByteView& file, std::size_t at) {
   if (tiles == 0 || tiles > 65'535) {
     return Failure{Fault::corrupt, fmt::format("JPEG 2000 has {} tiles", tiles)};
   }
-  std::vector<bool> seen(static_cast<std::size_t>(tiles));
-  std::uint64_t whole_tiles = 0;
+  std::vector<TileParts> parts(static_cast<std::size_t>(tiles));
+  bool any_part = false;
+  const auto whole_tiles = [&] {
+    return std::count_if(parts.begin(), parts.end(), [](const TileParts& tile) { return tile.whole(); });
+  };
   const auto ends = [&] {
-    return Failure{Fault::truncated, fmt::format("JPEG 2000 ends after {} of {} tiles", whole_tiles, tiles)};
+    return Failure{Fault::truncated, fmt::format("JPEG 2000 ends after {} of {} tiles", whole_tiles(), tiles)};
+  };
+  const auto damaged = [&] {
+    return Failure{Fault::corrupt, fmt::format("JPEG 2000 is damaged after {} of {} tiles", whole_tiles(), tiles)};
   };
   at += 2;
   while (file.has(at, 2) && file.be16(at) != end_of_codestream) {
@@ -165,19 +188,23 @@ std::optional<Failure> missing_tiles(const ByteView& file, std::size_t at) {
         length = file.size() - at >= 14 ? file.size() - at - 2 : 0;
       }
       if (tile >= tiles || (length != 0 && length < 14)) {
-        return Failure{Fault::corrupt, fmt::format("JPEG 2000 is damaged after {} of {} tiles", whole_tiles, tiles)};
+        return damaged();
       }
       if (length == 0 || !file.has(at, length)) {
         return ends();
       }
-      whole_tiles += seen[tile] ? 0 : 1;
-      seen[tile] = true;
-    } else if (file.u8(at) != 0xFF || whole_tiles > 0) {
-      return Failure{Fault::corrupt, fmt::format("JPEG 2000 is damaged after {} of {} tiles", whole_tiles, tiles)};
+      parts[tile].add(file.u8(at + 10), file.u8(at + 11));
+      any_part = true;
+    } else if (file.u8(at) != 0xFF || any_part) {
+      return damaged();
     }
     at += length;
   }
-  return !file.has(at, 2) || whole_tiles < tiles ? std::optional{ends()} : std::nullopt;
+  if (!file.has(at, 2) || !std::all_of(parts.begin(), parts.end(), [](auto& tile) { return tile.whole(); })) {
+    return ends();
+  }
+  const bool odd = std::any_of(parts.begin(), parts.end(), [](auto& tile) { return tile.odd(); });
+  return odd ? std::optional{damaged()} : std::nullopt;
 }
 
 }  // namespace

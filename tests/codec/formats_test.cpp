@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <tuple>
 
 #include "codec/decode.hpp"
 #include "codec/samples.hpp"
@@ -250,6 +251,56 @@ TEST(Jpeg2000, OneThatEndsEarlyIsRefused) {
             (Failure{Fault::truncated, "JPEG 2000 ends after 0 of 1 tiles"}));
   EXPECT_EQ(decode(cut(jpeg2000, jpeg2000.size() - 2)).failure(),
             (Failure{Fault::truncated, "JPEG 2000 ends after 1 of 1 tiles"}));
+}
+
+struct Part {
+  int number;
+  int of;
+  std::size_t begin;  ///< of the tile's bytes
+  std::size_t end;
+};
+
+/// The codestream of the file above, its one tile cut into such parts.
+Bytes in_parts(std::initializer_list<Part> parts) {
+  const auto find = [](const char* hex) {
+    const Bytes mark = samples::from_hex(hex);
+    return std::search(jpeg2000.begin(), jpeg2000.end(), mark.begin(), mark.end());
+  };
+  const auto start_of_part = find("ff90000a");
+  Bytes file{find("ff4fff51"), start_of_part};
+  const auto data = start_of_part + 14;
+  for (const Part& part : parts) {
+    const std::size_t length = 14 + part.end - part.begin;
+    Bytes head = samples::from_hex(
+        "ff90000a00000000000000"
+        "00ff93");
+    head[9] = static_cast<std::byte>(length);
+    head[10] = static_cast<std::byte>(part.number);
+    head[11] = static_cast<std::byte>(part.of);
+    file = joined({file, head,
+                   std::span{jpeg2000}.subspan(static_cast<std::size_t>(data - jpeg2000.begin()) + part.begin,
+                                               part.end - part.begin)});
+  }
+  return joined({file, samples::from_hex("ffd9")});
+}
+
+TEST(Jpeg2000, AllPartsOfATileMustBeThere) {
+  constexpr std::size_t all = 0xA2 - 14;
+  const Image expected = std::move(decode(jpeg2000).value());
+  // TNsot may be 0 in all parts but one, or in all.
+  for (const auto& [first, second, third] : {std::tuple{3, 3, 3}, {3, 0, 0}, {0, 0, 3}, {0, 0, 0}}) {
+    const auto image = decode(in_parts({{0, first, 0, 40}, {1, second, 40, 90}, {2, third, 90, all}}));
+    ASSERT_TRUE(image) << image.failure().detail;
+    EXPECT_TRUE(samples::same_pixels(image.value(), expected));
+  }
+  const Failure cut_off{Fault::truncated, "JPEG 2000 ends after 0 of 1 tiles"};
+  EXPECT_EQ(decode(in_parts({{0, 2, 0, all}})).failure(), cut_off);
+  EXPECT_EQ(decode(in_parts({{0, 3, 0, 40}, {1, 0, 40, 90}})).failure(), cut_off) << "the last one";
+  EXPECT_EQ(decode(in_parts({{0, 3, 0, 40}, {2, 3, 90, all}})).failure(), cut_off) << "one in the middle";
+  EXPECT_EQ(decode(in_parts({{1, 0, 40, 90}, {2, 3, 90, all}})).failure(), cut_off) << "the first";
+  const Failure damaged{Fault::corrupt, "JPEG 2000 is damaged after 1 of 1 tiles"};
+  EXPECT_EQ(decode(in_parts({{1, 2, 90, all}, {0, 2, 0, 90}})).failure(), damaged) << "the wrong way round";
+  EXPECT_EQ(decode(in_parts({{0, 1, 0, 90}, {1, 1, 90, all}})).failure(), damaged) << "one too many";
 }
 
 TEST(Jpeg2000, WhatOpenCvSaysIsTheReasonAndNotPrinted) {
