@@ -41,7 +41,10 @@ Findings look(const std::optional<RunConfig>& config) {
   MpiTrial mpi;  // while it starts, the rest is looked at
   const OpenedEngine engine = open_engine();
   const MemoryFacts memory = memory_facts();
-  Findings findings{{Severity::ok, "program", version_line(), "", ""}, judge(engine.facts), judge(hdf5_facts())};
+  Findings findings{{Severity::ok, "program", version_line(), "", ""},
+                    judge(engine.facts),
+                    judge(hdf5_facts()),
+                    judge(codec_facts())};
   findings.push_back(judge(cpu_facts()));
   findings.push_back(judge(memory));
   append(findings, judge(limit_facts()));
@@ -54,7 +57,7 @@ Findings look(const std::optional<RunConfig>& config) {
   } else {
     findings.push_back(judge(disk_facts(".", "this folder")));
   }
-  findings.insert(findings.begin() + 3, judge(mpi.facts(patience)));
+  findings.insert(findings.begin() + 4, judge(mpi.facts(patience)));
   return findings;
 }
 

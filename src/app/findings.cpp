@@ -47,6 +47,14 @@ Finding judge(const EngineFacts& engine) {
           "tools/bootstrap.sh build, or pip install onnxruntime and name its libonnxruntime.so in PANTILE_ORT_LIB"};
 }
 
+Finding judge(const CodecFacts& codecs) {
+  if (codecs.error.empty()) {
+    return fine("codecs", codecs.path);
+  }
+  return {Severity::problem, "codecs", codecs.error, "BMP, Sun raster and JPEG 2000 cannot be read",
+          "apt install libopencv-imgcodecs406; where PANTILE_IMGCODECS_LIB is set, no other place is looked at"};
+}
+
 Finding judge(const Hdf5Facts& hdf5) {
   const std::string found = fmt::format("HDF5 {}{}", hdf5.version, hdf5.parallel ? ", parallel build" : ", serial");
   if (hdf5.version != hdf5.built_against) {

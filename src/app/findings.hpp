@@ -34,6 +34,13 @@ struct EngineFacts {
 };
 [[nodiscard]] Finding judge(const EngineFacts& engine);
 
+/// Of libpantile_imgcodecs.so.
+struct CodecFacts {
+  std::string path;
+  std::string error;  ///< empty: it opens
+};
+[[nodiscard]] Finding judge(const CodecFacts& codecs);
+
 struct Hdf5Facts {
   std::string version;
   std::string built_against;

@@ -20,6 +20,7 @@
 
 #include "base/byte_size.hpp"
 #include "base/file.hpp"
+#include "codec/decode.hpp"
 #include "device/cpu.hpp"
 
 namespace fs = std::filesystem;
@@ -149,6 +150,14 @@ bool is_on_path(const std::string& program) {
     }
   }
   return false;
+}
+
+CodecFacts codec_facts() {
+  try {
+    return {open_imgcodecs(), ""};
+  } catch (const MissingModule& missing) {
+    return {"", missing.what()};
+  }
 }
 
 Hdf5Facts hdf5_facts() {

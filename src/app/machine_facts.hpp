@@ -8,6 +8,7 @@
 
 namespace pantile::app {
 
+[[nodiscard]] CodecFacts codec_facts();
 [[nodiscard]] Hdf5Facts hdf5_facts();
 [[nodiscard]] CpuFacts cpu_facts();
 [[nodiscard]] MemoryFacts memory_facts();

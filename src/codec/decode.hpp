@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 
+#include "base/error.hpp"
 #include "base/result.hpp"
 #include "codec/byte_reader.hpp"
 #include "codec/header.hpp"
@@ -25,6 +27,15 @@ struct DecodeLimits {
   std::int64_t ratio_free_pixels = 64'000'000;  ///< … asked only of images with more pixels than this
   int max_scans = 100;                          ///< of a progressive JPEG
 };
+
+/// libpantile_imgcodecs.so, which BMP, Sun raster and JPEG 2000 need, cannot be opened: not the file is bad, but this
+/// machine.
+struct MissingModule : Error {
+  using Error::Error;
+};
+
+/// Opens that library as decode() does, if it is not open yet, and says where it is. Thread safe. Throws MissingModule.
+[[nodiscard]] std::filesystem::path open_imgcodecs();
 
 /// True if decode_region() reads less than the whole file for a part of the image: TIFF in tiles or strips of a sane
 /// size.
@@ -52,8 +63,8 @@ struct DecodeLimits {
 /// applied. Of several pictures in a file the first is read. What belongs to no pixel (text, profiles, bytes after the
 /// end) never makes an image fail.
 ///
-/// Faults: not_an_image, unsupported, truncated, corrupt, too_large. Thread safe. Throws std::bad_alloc; Error if
-/// libpantile_imgcodecs.so, which BMP, Sun raster and JPEG 2000 need, cannot be opened.
+/// Faults: not_an_image, unsupported, truncated, corrupt, too_large. Thread safe. Throws std::bad_alloc; MissingModule
+/// for BMP, Sun raster and JPEG 2000, if their library cannot be opened.
 [[nodiscard]] Result<Image> decode(std::span<const std::byte> encoded, const DecodeLimits& limits = {});
 
 /// Decodes the part `stored_part` of an image, in pixels as they are stored (see stored_rect()), and reads of the file

@@ -30,28 +30,38 @@ std::vector<std::filesystem::path> candidates() {
   return {folder / library_name, folder.parent_path() / "lib" / library_name};
 }
 
+struct Library {
+  PantileImgcodecsDecode decode;
+  std::filesystem::path path;
+};
+
 /// The library stays open until the process ends: so do the threads that its libraries may have started.
-PantileImgcodecsDecode open_library() {
+Library open_library() {
   std::string reasons;
   for (const auto& path : candidates()) {
     if (void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); library != nullptr) {
       if (void* const function = ::dlsym(library, imgcodecs_symbol); function != nullptr) {
-        return reinterpret_cast<PantileImgcodecsDecode>(function);
+        return {reinterpret_cast<PantileImgcodecsDecode>(function), path};
       }
     }
     const char* const why = ::dlerror();
     reasons += fmt::format("\n  {}", why != nullptr ? why : "no reason given");
   }
-  throw Error{
+  throw MissingModule{
       fmt::format("{} cannot be opened (BMP, Sun raster and JPEG 2000 files need it):{}\nInstall OpenCV's "
                   "imgcodecs, put the file beside pantile or in ../lib, or name it in {}.",
                   library_name, reasons, library_variable)};
 }
 
+const Library& library() {
+  static const Library opened = open_library();  // Tried again by the next file if it throws.
+  return opened;
+}
+
 }  // namespace
 
 std::optional<Failure> decode_with_opencv(std::span<const std::byte> encoded, const ImageHeader& header, Image& into) {
-  static const PantileImgcodecsDecode decode = open_library();  // Tried again by the next file if it throws.
+  const PantileImgcodecsDecode decode = library().decode;
   PantileImgcodecsJob job{};
   job.encoded = reinterpret_cast<const unsigned char*>(encoded.data());
   job.encoded_bytes = encoded.size();
@@ -71,3 +81,9 @@ std::optional<Failure> decode_with_opencv(std::span<const std::byte> encoded, co
 }
 
 }  // namespace pantile::detail
+
+namespace pantile {
+
+std::filesystem::path open_imgcodecs() { return detail::library().path; }
+
+}  // namespace pantile

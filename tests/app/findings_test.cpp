@@ -71,6 +71,17 @@ TEST(Findings, OfTheEngine) {
   EXPECT_NE(none.attempt.find("PANTILE_ORT_LIB"), std::string::npos);
 }
 
+TEST(Findings, OfTheCodecs) {
+  const Finding there = judge(CodecFacts{"/lib/libpantile_imgcodecs.so", ""});
+  EXPECT_EQ(of(there), ok);
+  EXPECT_EQ(there.found, "/lib/libpantile_imgcodecs.so");
+  const Finding none = judge(CodecFacts{"", "libpantile_imgcodecs.so cannot be opened"});
+  EXPECT_EQ(of(none), problem);
+  EXPECT_EQ(none.check, "codecs");
+  EXPECT_EQ(none.why, "BMP, Sun raster and JPEG 2000 cannot be read");
+  EXPECT_NE(none.attempt.find("PANTILE_IMGCODECS_LIB"), std::string::npos);
+}
+
 TEST(Findings, OfHdf5) {
   EXPECT_EQ(of(judge(Hdf5Facts{"1.10.8", "1.10.8", false})), ok);
   EXPECT_EQ(of(judge(Hdf5Facts{"1.14.0", "1.10.8", false})), warning);

@@ -179,11 +179,13 @@ TEST(Imgcodecs, SaysWhatToDoWhereItIsMissing) {
   try {
     (void)decode(file_of(picture({8, 8}, 3, Depth::u8), samples::Bmp{}));
     FAIL() << "a broken machine is no bad item";
-  } catch (const Error& error) {
+  } catch (const MissingModule& error) {
     EXPECT_THAT(error.what(), HasSubstr("Install OpenCV's imgcodecs"));
   }
+  EXPECT_THROW((void)open_imgcodecs(), MissingModule);
   ASSERT_EQ(::setenv("PANTILE_IMGCODECS_LIB", before.c_str(), 1), 0);
   EXPECT_TRUE(decode(file_of(picture({8, 8}, 3, Depth::u8), samples::Bmp{}))) << "it is looked for again";
+  EXPECT_EQ(open_imgcodecs(), before);
 }
 
 TEST(Pnm, SamplesAreScaledToTheirLargestValue) {

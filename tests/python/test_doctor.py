@@ -39,7 +39,7 @@ def doctor(
 def test_this_machine_is_fit_for_the_tests(tmp_path: Path) -> None:
     code, found = doctor(folder=tmp_path)
     assert code == 0, found
-    assert {"engine", "hdf5", "mpi", "cpu", "memory", "files", "shm", "gpu", "slurm", "disk"} <= set(found)
+    assert {"engine", "codecs", "hdf5", "mpi", "cpu", "memory", "files", "shm", "gpu", "slurm", "disk"} <= set(found)
     assert "mpirun starts 2 ranks" in found["mpi"]["found"] or found["mpi"]["severity"] == "warning"
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
@@ -56,6 +56,15 @@ def test_a_missing_engine_is_a_problem(tmp_path: Path) -> None:
     assert code == 1
     assert found["engine"]["severity"] == "problem" and "/nonexistent" in found["engine"]["found"]
     assert "not run" in found["model"]["found"], "the graph is read all the same"
+
+
+def test_codecs_that_do_not_open_are_a_problem(tmp_path: Path) -> None:
+    _, found = doctor(folder=tmp_path)
+    assert found["codecs"]["severity"] == "ok" and Path(found["codecs"]["found"]).is_file()
+    code, found = doctor(folder=tmp_path, variables={"PANTILE_IMGCODECS_LIB": "/nonexistent"})
+    assert code == 1
+    assert found["codecs"]["severity"] == "problem" and "/nonexistent" in found["codecs"]["found"]
+    assert "JPEG 2000" in found["codecs"]["why"] and "PANTILE_IMGCODECS_LIB" in found["codecs"]["try"]
 
 
 def test_without_mpirun_one_process_still_works(tmp_path: Path) -> None:
