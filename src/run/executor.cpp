@@ -155,7 +155,11 @@ class Executor {
       }
       const TileGrid grid = grid_of(*run);
       const std::int64_t begin_us = steady_us();
-      const ItemDecoder::Decoded decoded = decoder.decode(*run, needed_of(*run, grid));
+      const std::optional<ItemDecoder::Decoded> answer = decode(decoder, *run, grid);
+      if (!answer) {
+        return;  // The rank gives up.
+      }
+      const ItemDecoder::Decoded& decoded = *answer;
       if (decoder.has_read()) {
         tell(DecodeSpan{run->key.item, begin_us, steady_us()});
       }
@@ -167,6 +171,16 @@ class Executor {
       if (run->last_of_item) {
         decoder.forget();
       }
+    }
+  }
+
+  /// Nothing, and the rank is told so, if this machine cannot decode what others can.
+  std::optional<ItemDecoder::Decoded> decode(ItemDecoder& decoder, const RunBlock& run, const TileGrid& grid) {
+    try {
+      return decoder.decode(run, needed_of(run, grid));
+    } catch (const MissingModule& missing) {
+      tell(OpenFailed{static_cast<std::int32_t>(ExitCode::failed), missing.what()});
+      return std::nullopt;
     }
   }
 

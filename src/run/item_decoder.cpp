@@ -70,6 +70,8 @@ ItemDecoder::Decoded ItemDecoder::decode(const RunBlock& run, Rect needed) {
   Decoded decoded = [&]() -> Decoded {
     try {
       return current_ == wanted ? decode_part(run, needed) : decode_first(run, needed);
+    } catch (const MissingModule&) {
+      throw;  // This machine's fault, not the item's.
     } catch (const Error& error) {
       return Failure{Fault::unreadable, error.what()};
     } catch (const std::bad_alloc&) {

@@ -33,7 +33,7 @@ class ItemDecoder {
   ItemDecoder(DecodeLimits limits, ImageConfig::Alpha alpha, ChargeBytes charge);
 
   /// The pixels for a block. `needed`: of the item, as seen, what its tiles will look at. What is decoded whole is kept
-  /// for the next block of the same attempt, and so is its failure.
+  /// for the next block of the same attempt, and so is its failure. Throws MissingModule.
   [[nodiscard]] Decoded decode(const RunBlock& run, Rect needed);
   /// True if the last decode() read something, rather than to answer with what was kept.
   [[nodiscard]] bool has_read() const noexcept { return has_read_; }

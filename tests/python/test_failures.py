@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from runs import BINARY, BROKEN, ENGINE_VARIABLE, PAGES, UPSCALE, Job, digest, environment, pantile, run, verified
 
 
@@ -253,6 +254,29 @@ def test_a_rank_that_cannot_open_its_device_leaves_the_work_to_the_others(tmp_pa
     assert "absent.so" in done.stderr
     run(job, tmp_path / "whole")
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def bmp_and_png(folder: Path) -> Path:
+    folder.mkdir()
+    with Image.open(PAGES / "small.png") as image:
+        image.convert("RGB").save(folder / "a.bmp")
+    shutil.copy(PAGES / "small-grey.jpg", folder / "b.jpg")
+    return folder
+
+
+def test_a_rank_without_the_module_of_a_format_leaves_it_to_the_others(tmp_path: Path) -> None:
+    job = Job(tmp_path, inputs=[bmp_and_png(tmp_path / "images")]).write()
+    without = ["env", f"PANTILE_IMGCODECS_LIB={tmp_path / 'absent.so'}"]
+    # Alone it cannot go on: no good file goes to quarantine for what its machine lacks.
+    alone = subprocess.run([*without, str(BINARY), "run", str(job)], env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert alone.returncode == 1
+    assert "absent.so" in alone.stderr
+    assert not (tmp_path / "out" / "quarantine.csv").exists()
+    command = [str(BINARY), "run", str(job), "--output", str(tmp_path / "out")]
+    launched = ["mpirun", "--oversubscribe", "-n", "1", *command, ":", "-n", "1", *without, *command, ":", "-n", "1", *command]
+    done = subprocess.run(launched, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert verified(tmp_path / "out")["done"] == 2
 
 
 def test_when_mpirun_cannot_start_the_ranks_its_reason_is_told(tmp_path: Path) -> None:
