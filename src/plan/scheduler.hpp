@@ -147,7 +147,7 @@ class Scheduler {
   [[nodiscard]] std::optional<ItemIndex> next_in_order(const Rank& rank) const;
   [[nodiscard]] std::optional<ItemIndex> next_of_share(const Rank& rank);
   [[nodiscard]] std::optional<ItemIndex> next_stray(const Rank& rank) const;
-  [[nodiscard]] bool is_share_border(ItemIndex at) const;
+  [[nodiscard]] bool is_one_share(ItemIndex first, ItemIndex second) const;
   void share_out();
 
   // The end.

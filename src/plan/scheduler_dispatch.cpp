@@ -112,7 +112,7 @@ std::optional<Scheduler::ItemIndex> Scheduler::following(const Rank& rank, ItemI
   if (settings_.policy == ScheduleConfig::Policy::resolution || !next) {
     return next;
   }
-  return may_take(rank, *next) && !is_share_border(*next) ? next : std::nullopt;
+  return may_take(rank, *next) && is_one_share(at, *next) ? next : std::nullopt;
 }
 
 /// Hands out a unit that begins with `first`; false if there is none.

@@ -34,8 +34,10 @@ void Scheduler::share_out() {
   }
 }
 
-bool Scheduler::is_share_border(ItemIndex at) const {
-  return std::any_of(shares_.begin(), shares_.end(), [&](const Share& share) { return share.begin == at; });
+/// Both in the share of one rank; always so where there are no shares. Precondition: first < second.
+bool Scheduler::is_one_share(ItemIndex first, ItemIndex second) const {
+  return std::none_of(shares_.begin(), shares_.end(),
+                      [&](const Share& share) { return first < share.begin && share.begin <= second; });
 }
 
 /// Of its own share first; then what others cannot make; then the shares of those that are gone or hang.

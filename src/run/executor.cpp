@@ -149,7 +149,7 @@ class Executor {
   void decode_all() {
     ItemDecoder decoder{limits_, alpha_, [this](std::uint64_t bytes) { return charge_bytes(bytes); }};
     while (const std::optional<RunBlock> run = queue_.pop()) {
-      if (is_cancelled({run->key.item, run->attempt})) {
+      if (is_cancelled(*run)) {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
         continue;
       }
@@ -246,9 +246,11 @@ class Executor {
                      .end_us = outcome.end_us});
   }
 
-  [[nodiscard]] bool is_cancelled(const Attempt& attempt) {
+  /// With the last block of an attempt it is forgotten: a failure that did not count gives its number again.
+  [[nodiscard]] bool is_cancelled(const RunBlock& run) {
+    const Attempt attempt{run.key.item, run.attempt};
     const std::lock_guard lock{cancelled_mutex_};
-    return cancelled_.contains(attempt);
+    return run.last_of_item ? cancelled_.erase(attempt) > 0 : cancelled_.contains(attempt);
   }
 
   void stop() {

@@ -102,7 +102,9 @@ ItemDecoder::Decoded ItemDecoder::decode_first(const RunBlock& run, Rect needed)
 }
 
 std::optional<Result<ItemDecoder::ByRegion>> ItemDecoder::try_by_region(const RunBlock& run) {
-  if (run.header.extent.area() <= by_region_px && run.place.bytes <= limits_.max_file_bytes) {
+  // A member of a zip archive has no regions: it is unpacked from its front, and its checksum is at its end.
+  const bool is_small = run.header.extent.area() <= by_region_px && run.place.bytes <= limits_.max_file_bytes;
+  if (is_small || run.place.kind == RootKind::zip) {
     return std::nullopt;
   }
   const Result<std::unique_ptr<ByteReader>> file = items_.open(run.place);

@@ -66,11 +66,15 @@ std::optional<Failure> why_hopeless(const Prospect& job, ItemId item) {
                            .channels = facts.channels,
                            .bits = facts.bits};
   DecodeLimits limits = decode_limits(job.config.limits);
-  if (facts.format == ImageFormat::tiff) {
+  const RootKind kind = job.catalog.roots()[facts.root].kind;
+  if (facts.format == ImageFormat::tiff && kind != RootKind::zip) {
     // Whether its regions can be read, and thus which limits hold, only its whole header tells, in the executor.
     limits.max_file_bytes = limits.max_decoded_bytes = std::numeric_limits<std::uint64_t>::max();
-    limits.max_pixels = limits.max_region_pixels;
+    limits.max_pixels = std::max(limits.max_pixels, limits.max_region_pixels);
     limits.max_side_px = std::numeric_limits<int>::max();
+  }
+  if (kind == RootKind::stack) {
+    limits.max_file_bytes = std::numeric_limits<std::uint64_t>::max();  // A row is no file.
   }
   if (std::optional<Failure> refused = refusal(header, facts.bytes, limits)) {
     return refused;
@@ -333,12 +337,13 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
   Job job{std::move(prospect), std::move(folder), std::move(run_id), std::move(journal)};
   job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
   job.journal.append(run_start(job), job.state);
+  // With RunStart: who finds the new catalog finds its mended items out of quarantine too, and never looks for them.
+  release(renewal.mended, job.state, [&](const Release& record) { job.journal.append(record, job.state); });
   if (renewal.any()) {
     job.journal.commit();  // From here on the new catalog holds.
     adopt_next_catalog(layout, job.state.catalog_digest());
   }
   job.folder.set_epoch(job.journal.epoch());
-  release(renewal.mended, job.state, [&](const Release& record) { job.journal.append(record, job.state); });
   if (start.retry_failed) {
     release_all(job);
   }

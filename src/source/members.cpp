@@ -86,6 +86,7 @@ void follow_links(Found& found) {
     if (at && !found.links.contains(found.names.number(*at))) {
       found.places[number] = found.places[found.names.number(*at)];
     } else {
+      found.places[number] = {};  // Nothing of its own: a probe must not take the link's header for it.
       found.failures.emplace(
           number, Failure{Fault::unreadable, fmt::format("it is a link to {}, which is not in the archive", target)});
     }

@@ -51,6 +51,15 @@ TEST(Policies, AUnitOfEqualEndsWithTheShare) {
   EXPECT_THAT(desk.assigned(r1), ElementsAre(0, 1, 2, 3)) << "half a second would have room for the next one too";
 }
 
+TEST(Policies, AUnitOfEqualStaysInTheShareAlsoWhereTheNextOneHasBegun) {
+  Desk desk{items_of({1000, 1, 1, 1000, 1, 1}), two_ranks(Policy::equal)};
+  desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2});
+  EXPECT_THAT(desk.assigned(r1), ElementsAre(0));
+  EXPECT_THAT(desk.assigned(r2), ElementsAre(3)) << "the first of its share no longer waits";
+  desk.hear(ItemComputed{r1, ItemId{0}, 0.1}, 1);
+  EXPECT_THAT(desk.assigned(r1), ElementsAre(1, 2));
+}
+
 TEST(Policies, EqualLeavesNothingOfALostRankUndone) {
   Desk desk{items_of({10, 10, 90, 90}), two_ranks(Policy::equal)};
   desk.hear(RankJoined{.rank = r1, .px_per_s = 1000}).hear(RankJoined{.rank = r2});

@@ -109,3 +109,19 @@ def test_beyond_the_limit_for_regions_it_is_refused(tmp_path: Path) -> None:
     job = Job(tmp_path, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[tmp_path / "large.tif"]).write()
     run(job, tmp_path / "out", "--set", "limits.max_region_pixels=1MP", "--set", "limits.max_pixels=1MP", code=3)
     assert quarantine(tmp_path / "out")["large.tif"]["reason"] == "too_large"
+
+
+def test_a_damaged_tiff_in_a_zip_is_not_read_around_its_checksum(tmp_path: Path) -> None:
+    tiled_tiff(tmp_path / "large.tif", 1024)
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        packed.write(tmp_path / "large.tif", "large.tif")
+    data = bytearray(archive.read_bytes())
+    data[600_000] ^= 0xFF  # a pixel: the TIFF itself has no checksum
+    archive.write_bytes(bytes(data))
+    job = Job(tmp_path, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[archive]).write()
+    run(job, tmp_path / "whole", code=3)
+    assert quarantine(tmp_path / "whole")["large.tif"]["reason"] == "corrupt"
+    # Nor does a member that is too large to be read whole get around the limit of files.
+    run(job, tmp_path / "limited", "--set", "limits.max_file_size=64KiB", code=3)
+    assert quarantine(tmp_path / "limited")["large.tif"]["reason"] == "too_large"
