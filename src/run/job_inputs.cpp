@@ -7,7 +7,9 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "device/cpu.hpp"
+#include "source/input_kind.hpp"
 #include "source/probing.hpp"
+#include "source/text_list.hpp"
 
 namespace pantile {
 namespace {
@@ -22,6 +24,26 @@ void expect_unchanged(const Catalog& catalog, const JournalState& state) {
           fmt::format("input {}: it has changed since the run began, and items of it are not done yet (they may lie "
                       "elsewhere in it now). Put the old file back, or start over with --fresh.",
                       catalog.roots()[root].path.string())};
+    }
+  }
+}
+
+/// Names on a list are kept relative to its folder where they lie below it. Of a list that was moved the same files
+/// would get other names, and be taken for new ones.
+void expect_lists_in_place(const std::vector<CatalogRoot>& before, const std::vector<CatalogRoot>& now,
+                           const std::vector<InputSpec>& inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (before[i].path == now[i].path || detail::look_at(inputs[i].path).kind != detail::InputKind::list) {
+      continue;
+    }
+    const detail::NameList names = detail::read_list(inputs[i].path);
+    for (std::size_t at = 0; at < names.size(); ++at) {
+      if (names.name(at).starts_with('/')) {
+        throw UsageError{fmt::format(
+            "--rescan: the list {} lay in {} when the run began, and has absolute paths: nobody can tell "
+            "which of its files are new. Move it back, make its paths relative, or start over with --fresh.",
+            inputs[i].path.string(), before[i].path.string())};
+      }
     }
   }
 }
@@ -50,7 +72,11 @@ Catalog new_catalog(const RunConfig& config, const ProbeHeaders& probe) {
 Renewal renew(Catalog& catalog, const RunConfig& config, const JournalState& state, const LookAgain& asked,
               const ProbeHeaders& probe) {
   const std::vector<InputSpec> inputs = input_specs(config);
-  catalog.relocate(input_roots(inputs));
+  std::vector<CatalogRoot> roots = input_roots(inputs);
+  if (asked.rescan == Rescan::yes) {
+    expect_lists_in_place(catalog.roots(), roots, inputs);
+  }
+  catalog.relocate(roots);
   const std::uint64_t before = catalog.size();
   Renewal renewal;
   if (asked.rescan == Rescan::yes) {

@@ -175,6 +175,19 @@ def test_tar_members_that_are_links_stand_for_what_they_name(tmp_path: Path) -> 
     assert (tmp_path / "png" / "absolute.png").exists()
 
 
+def test_a_list_that_was_moved_is_not_rescanned_into_doubles(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    pages = folder_of_pages(old / "pages")
+    names = sorted(path for path in pages.rglob("*") if path.is_file())
+    (old / "list.txt").write_text("".join(f"{path}\n" for path in names))
+    job = Job(old, inputs=[Path("list.txt")]).write()
+    run(job, old / "out")
+    run(job, old / "out", "--rescan")
+    shutil.copytree(old, tmp_path / "new")
+    refused("run", tmp_path / "new" / "job.yaml", "--output", tmp_path / "new" / "out", "--rescan", words=["list.txt", "absolute paths"])
+    assert verified(tmp_path / "new" / "out")["items"] == len(names)
+
+
 def test_inputs_that_cannot_be_read_are_told_before_anything_starts(tmp_path: Path) -> None:
     pages = folder_of_pages(tmp_path / "pages")
     whole = tarred(pages, tmp_path / "whole.tar", tarfile.GNU_FORMAT).read_bytes()
