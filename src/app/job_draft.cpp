@@ -16,15 +16,8 @@ std::string with_comment(const std::string& line, std::string_view comment) {
   return fmt::format("{:<{}}  # {}\n", line, column, comment);
 }
 
-/// A name as the job file takes it.
-/// A name as a value of the job: quoted where YAML asks for it, and with its dollars doubled, which begin variables.
-std::string name_text(const std::string& name) {
-  std::string doubled;
-  for (const char c : name) {
-    doubled += c == '$' ? std::string{"$$"} : std::string{c};
-  }
-  return yaml_scalar(doubled);
-}
+/// A name as the job file takes it: quoted where YAML asks for it, its dollars doubled.
+std::string name_text(const std::string& name) { return yaml_scalar(with_dollars_doubled(name)); }
 
 /// A path as the job file takes it: `~` is not expanded there, and refused at the beginning.
 std::string path_text(const std::string& path) { return name_text(path.starts_with('~') ? "./" + path : path); }

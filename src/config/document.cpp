@@ -303,6 +303,14 @@ std::string yaml_scalar(std::string_view text) {
   return quoted + '"';
 }
 
+std::string with_dollars_doubled(std::string_view text) {
+  std::string doubled;
+  for (const char c : text) {
+    doubled.append(c == '$' ? 2 : 1, c);
+  }
+  return doubled;
+}
+
 std::vector<std::pair<std::string, std::string>> flatten_yaml(const std::string& text) {
   std::vector<Diagnostic> diagnostics;
   const ConfigNode root = parse_document("run.yaml", text, diagnostics);

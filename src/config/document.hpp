@@ -51,6 +51,8 @@ struct ConfigEntry {
 
 /// `text` as a YAML scalar: plain where that reads back as the same text, else in double quotes.
 [[nodiscard]] std::string yaml_scalar(std::string_view text);
+/// A dollar as a job must have it, so that it reads back as a dollar and begins no variable: `$$`.
+[[nodiscard]] std::string with_dollars_doubled(std::string_view text);
 
 /// All leaves of a YAML text as dotted path and canonical value; list entries by their `id` or position; a list of
 /// scalars is one leaf. Throws Error if it is not YAML.

@@ -2,20 +2,12 @@
 
 #include <algorithm>
 
+#include "config/document.hpp"
 #include "config/emit.hpp"
 #include "config/load.hpp"
 
 namespace pantile {
 namespace {
-
-/// A dollar as it must be written, so that it reads back as a dollar.
-std::string with_dollars_doubled(const std::string& text) {
-  std::string doubled;
-  for (const char c : text) {
-    doubled += c == '$' ? std::string{"$$"} : std::string{c};
-  }
-  return doubled;
-}
 
 /// Stands between a value and its comment until all lines are known; no value has it, yaml_scalar escapes it.
 constexpr char mark = '\t';

@@ -111,8 +111,9 @@ def test_beyond_the_limit_for_regions_it_is_refused(tmp_path: Path) -> None:
     assert quarantine(tmp_path / "out")["large.tif"]["reason"] == "too_large"
 
 
-def test_a_damaged_tiff_in_a_zip_is_not_read_around_its_checksum(tmp_path: Path) -> None:
-    tiled_tiff(tmp_path / "large.tif", 1024)
+@pytest.mark.parametrize("side", [1024, 8192])  # the larger one would be read by region, were it not in a zip
+def test_a_damaged_tiff_in_a_zip_is_not_read_around_its_checksum(tmp_path: Path, side: int) -> None:
+    tiled_tiff(tmp_path / "large.tif", side)
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         packed.write(tmp_path / "large.tif", "large.tif")
