@@ -175,6 +175,14 @@ def test_tar_members_that_are_links_stand_for_what_they_name(tmp_path: Path) -> 
     assert (tmp_path / "png" / "absolute.png").exists()
 
 
+def test_a_row_of_a_stack_is_no_file_and_has_no_limit_of_files(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = np.zeros((2, 64, 64, 3), "u1")
+    job = Job(tmp_path, inputs=[Path(f"{tmp_path}/a.h5:/images")]).write()
+    run(job, tmp_path / "out", "--set", "limits.max_file_size=1KiB")
+    assert verified(tmp_path / "out")["done"] == 2
+
+
 def test_a_list_that_was_moved_is_not_rescanned_into_doubles(tmp_path: Path) -> None:
     old = tmp_path / "old"
     pages = folder_of_pages(old / "pages")
