@@ -1,11 +1,9 @@
 #include "run/coordinator.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -16,7 +14,7 @@
 #include "cluster/messages.hpp"
 #include "plan/scheduler.hpp"
 #include "report/rank_log.hpp"
-#include "report/rate.hpp"
+#include "run/live_view.hpp"
 #include "run/quarantine_list.hpp"
 #include "run/scheduler_setup.hpp"
 #include "run/signals.hpp"
@@ -27,29 +25,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-LiveState initial_live(const Job& job, int ranks) {
-  LiveState live;
-  live.state = RunState::starting;
-  live.run = job.config.name;
-  live.items = job.catalog.size();
-  live.pixels = job.pixels;
-  live.pixels_before = job.pixels - job.pixels_left;
-  live.started = std::chrono::system_clock::now();
-  live.pid = ::getpid();
-  live.host = host_name();
-  live.epoch = index(job.journal.epoch());
-  live.plan_id = to_string(job.plan_id());
-  live.ranks = static_cast<std::uint32_t>(ranks);
-  return live;
-}
-
 class Coordinator {
  public:
   Coordinator(Job& job, Transport& transport, const LiveSink& show)
       : job_{job},
         transport_{transport},
         show_{show},
-        live_{initial_live(job, transport.size())},
+        view_{job, transport.size()},
         extents_{job.extent_classes(planned_extents)},
         has_work_{!job.work.items().empty()},
         scheduler_{std::move(job.work), scheduler_settings(job, transport.size() - 1)} {}
@@ -79,12 +61,6 @@ class Coordinator {
   }
 
  private:
-  struct RankFacts {
-    std::optional<Ready> ready;
-    Beat beat;
-    bool gone = false;
-  };
-
   [[nodiscard]] double now_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   template <class Message>
@@ -107,8 +83,8 @@ class Coordinator {
     commit_shards();
     if (Clock::now() >= next_show_) {
       next_show_ = Clock::now() + std::chrono::milliseconds{100};
-      refresh_live();
-      show_(live_);
+      view_.refresh(scheduler_, ranks_, now_s());
+      show_(view_.state());
     }
     return busy;
   }
@@ -138,7 +114,9 @@ class Coordinator {
     log::info("{}: {}", ready.device, ready.why);
     const int lanes = ready.lanes;
     ranks_[from].ready = std::move(ready);
-    live_.state = live_.state == RunState::starting ? RunState::running : live_.state;
+    if (view_.state().state == RunState::starting) {
+      view_.state().state = RunState::running;
+    }
     handle(RankJoined{.rank = from, .lanes = lanes});
   }
 
@@ -183,10 +161,10 @@ class Coordinator {
   }
 
   void drain(const std::string& why) {
-    if (live_.state == RunState::draining) {
+    if (view_.state().state == RunState::draining) {
       return;
     }
-    live_.state = RunState::draining;
+    view_.state().state = RunState::draining;
     log::info("{}: finishing what is in flight", why);
     handle(Drain{});
   }
@@ -263,49 +241,15 @@ class Coordinator {
     if (job_.config.output.seal_after) {
       return *job_.config.output.seal_after;
     }
-    const double predicted_s = live_.eta_s.value_or(0) + now_s();
+    const double predicted_s = view_.state().eta_s.value_or(0) + now_s();
     return std::chrono::milliseconds{static_cast<std::int64_t>(1000 * std::clamp(predicted_s / 200, 60.0, 900.0))};
   }
 
-  // ---- what the world sees ----------------------------------------------------------------------
-
-  void refresh_live() {
-    const SchedulerProgress progress = scheduler_.progress(now_s());
-    live_.updated = std::chrono::system_clock::now();
-    live_.done = job_.state.done_items();
-    live_.quarantined = job_.state.quarantine().size();
-    live_.running = progress.count(ItemState::running);
-    live_.computed = progress.count(ItemState::computed) + progress.count(ItemState::sealing);
-    live_.pixels_done = live_.pixels - std::min(live_.pixels, progress.px_left);
-    rate_.add(Clock::now(), live_.pixels_done);
-    live_.pixels_per_s = rate_.pixels_per_s();
-    live_.eta_s =
-        std::isfinite(progress.remaining_s) ? std::optional{progress.remaining_s} : rate_.eta_s(progress.px_left);
-    live_.devices.clear();
-    for (const RankView& view : scheduler_.ranks()) {
-      const RankFacts& rank = ranks_[view.rank];
-      if (!rank.ready || rank.gone) {
-        continue;
-      }
-      live_.devices.push_back(
-          {.name = rank.ready->device,
-           .cap_bytes = rank.ready->cap_bytes,
-           .used_bytes = rank.beat.used_bytes,
-           .peak_bytes = rank.beat.peak_bytes,
-           .lanes = rank.ready->lanes,
-           .utilisation = rank.beat.utilisation,
-           .pixels_per_s = view.px_per_s,
-           .doing = view.running.empty() ? std::string{} : std::string{job_.catalog.path(view.running.front())}});
-    }
-  }
+  // ---- the end ----------------------------------------------------------------------------------
 
   void tell_the_world() {
-    refresh_live();
-    try {
-      write_live(job_.folder.layout().live(), live_);
-    } catch (const Error& error) {
-      log::debug("live.json: {}", error.what());  // Nobody's work depends on it.
-    }
+    view_.refresh(scheduler_, ranks_, now_s());
+    view_.write();
   }
 
   Conclusion conclude() {
@@ -325,12 +269,12 @@ class Coordinator {
       conclusion.error = conclusion.error.empty() ? error.what() : conclusion.error;
       conclusion.code = code == ExitCode::usage ? code : ExitCode::failed;
     }
-    live_.state = conclusion.code == ExitCode::stopped ? RunState::stopped
-                  : conclusion.error.empty()           ? RunState::done
-                                                       : RunState::failed;
+    view_.state().state = conclusion.code == ExitCode::stopped ? RunState::stopped
+                          : conclusion.error.empty()           ? RunState::done
+                                                               : RunState::failed;
     tell_the_world();
-    live_.eta_s = 0;
-    conclusion.live = live_;
+    view_.state().eta_s = 0;
+    conclusion.live = view_.state();
     return conclusion;
   }
 
@@ -363,7 +307,7 @@ class Coordinator {
   RankLog log_{job_.folder.layout().logs(), RankId{0}, job_.journal.epoch()};
   TalkRecorder talk_{log_};
   const LiveSink& show_;
-  LiveState live_;
+  LiveView view_;
   std::vector<ExtentClass> extents_;  ///< of all items to do: too many to be counted again for each rank
   bool has_work_;
   Scheduler scheduler_;  ///< has the work, which is taken out of the job: twice would be too much for large ones
@@ -372,10 +316,9 @@ class Coordinator {
   std::optional<Outcome> outcome_;
   std::string error_;
   ExitCode error_code_ = ExitCode::failed;
-  std::map<RankId, RankFacts> ranks_;
+  RankBook ranks_;
   std::map<std::pair<RankId, ShardId>, ShardCommit> sealed_;  ///< on disk, not yet in the journal
   std::vector<std::pair<RankId, ShardId>> to_commit_;
-  RateMeter rate_;
 };
 
 }  // namespace
