@@ -31,7 +31,7 @@
 namespace pantile {
 
 /// Grows with each change of a message. Ranks of different versions refuse each other in words.
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 // ---- worker → coordinator -------------------------------------------------------------------------------------------
 
@@ -131,7 +131,10 @@ struct AssignUnit {
   std::vector<AssignedItem> items;
   std::int64_t seal_after_ms = 0;  ///< an open shard older than this is sealed
 };
-struct GiveBack {};
+/// Give back what is not begun; after the patience also what is. Said again with less patience, that holds.
+struct GiveBack {
+  std::int64_t patience_ms = 0;
+};
 struct SealPlease {};
 struct SealAnswer {
   ShardId shard{};
@@ -219,7 +222,9 @@ void fields(Archive& archive, AssignUnit& message) {
   archive(message.items, message.seal_after_ms);
 }
 template <class Archive>
-void fields(Archive&, GiveBack&) {}
+void fields(Archive& archive, GiveBack& message) {
+  archive(message.patience_ms);
+}
 template <class Archive>
 void fields(Archive&, SealPlease&) {}
 template <class Archive>
