@@ -14,9 +14,15 @@ void expectation_failed(std::string_view what, const std::source_location& where
   std::abort();
 }
 
-Error system_error(std::string_view doing) {
-  const int code = errno;
-  return Error{std::string{doing} + ": " + std::strerror(code)};
+SystemError system_error(std::string_view doing) { return system_error(doing, errno); }
+
+SystemError system_error(std::string_view doing, int number) {
+  return {std::string{doing} + ": " + std::strerror(number), number};
+}
+
+bool is_out_of_space(const Error& error) noexcept {
+  const auto* const system = dynamic_cast<const SystemError*>(&error);
+  return system != nullptr && (system->number() == ENOSPC || system->number() == EDQUOT || system->number() == EROFS);
 }
 
 }  // namespace pantile

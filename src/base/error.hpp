@@ -49,7 +49,23 @@ constexpr void expect(bool holds, std::string_view what,
   }
 }
 
+/// An Error that the system gave. It keeps errno, so that a full disk can be told from a broken one.
+class SystemError : public Error {
+ public:
+  SystemError(const std::string& text, int number) : Error{text}, number_{number} {}
+  [[nodiscard]] int number() const noexcept { return number_; }
+
+ private:
+  int number_;
+};
+
 /// An Error for the system call that just failed: adds strerror(errno). Call it right after the call.
-[[nodiscard]] Error system_error(std::string_view doing);
+[[nodiscard]] SystemError system_error(std::string_view doing);
+/// The same for a known errno.
+[[nodiscard]] SystemError system_error(std::string_view doing, int number);
+
+/// Is it that the disk takes nothing more for now (full, over quota, read-only)? Such a trouble may pass; no other
+/// does.
+[[nodiscard]] bool is_out_of_space(const Error& error) noexcept;
 
 }  // namespace pantile

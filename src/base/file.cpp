@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/disk.hpp"
 #include "base/error.hpp"
 
 namespace pantile {
@@ -88,21 +89,7 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view text, Durable durable) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp-" + std::to_string(::getpid());
-  {
-    const File file = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    write_all(file.get(), std::as_bytes(std::span{text}), temporary.string());
-    if (durable == Durable::yes) {
-      sync_file(file.get(), temporary.string());
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    throw system_error("cannot rename " + temporary.string() + " to " + path.string());
-  }
-  if (durable == Durable::yes) {
-    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."});
-  }
+  replace_file(real_disk(), path, text, durable);
 }
 
 }  // namespace pantile

@@ -8,17 +8,26 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/file.hpp"
-
 namespace pantile::hdf5 {
 
 namespace {
 
 constexpr std::size_t largest_attribute = 60'000;  // an attribute must fit in an object header message: 64 KiB
 
-/// One error of the stack; the innermost, which knows most, is visited last.
-herr_t remember(unsigned /*depth*/, const H5E_error2_t* error, void* text) {
-  *static_cast<std::string*>(text) = error->desc == nullptr ? "" : error->desc;
+/// What the error stack tells: the innermost error, which knows most, is visited last.
+struct Reason {
+  std::string text;
+  int number = 0;  ///< errno, if a system call is to blame
+};
+
+herr_t remember(unsigned /*depth*/, const H5E_error2_t* error, void* data) {
+  auto& reason = *static_cast<Reason*>(data);
+  reason.text = error->desc == nullptr ? "" : error->desc;
+  // "file write failed: time = …, filename = '…', file descriptor = 5, errno = 28, error message = 'No space left …'"
+  constexpr std::string_view mark = "errno = ";
+  if (const auto at = reason.text.rfind(mark); at != std::string::npos) {
+    reason.number = std::atoi(reason.text.c_str() + at + mark.size());
+  }
   return 0;
 }
 
@@ -63,10 +72,11 @@ void initialise() {
   static_cast<void>(silent);
 }
 
-Error failed(std::string_view doing) {
-  std::string reason;
+SystemError failed(std::string_view doing) {
+  Reason reason;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, remember, &reason);
-  return Error{"HDF5 cannot " + std::string{doing} + ": " + (reason.empty() ? "no reason given" : reason)};
+  return {"HDF5 cannot " + std::string{doing} + ": " + (reason.text.empty() ? "no reason given" : reason.text),
+          reason.number};
 }
 
 Id create_file(const std::filesystem::path& path) {
@@ -98,7 +108,7 @@ void abandon_file(Id file, const std::filesystem::path& path) noexcept {
   ::unlink(path.c_str());
 }
 
-void replace_file(const std::filesystem::path& path, const std::function<void(hid_t)>& fill) {
+void replace_file(const std::filesystem::path& path, const std::function<void(hid_t)>& fill, Disk& disk) {
   std::filesystem::path temporary = path;
   temporary += ".tmp-" + std::to_string(::getpid());
   Id file = create_file(temporary);
@@ -110,13 +120,9 @@ void replace_file(const std::filesystem::path& path, const std::function<void(hi
   }
   try {
     close_file(std::move(file), temporary);
-    sync_file(pantile::open_file(temporary, O_RDWR).get(), temporary.string());
-    if (::rename(temporary.c_str(), path.c_str()) != 0) {
-      throw system_error("cannot rename " + temporary.string() + " to " + path.string());
-    }
-    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."});
+    publish(disk, *disk.open(temporary, Access::change), temporary, path);
   } catch (...) {
-    ::unlink(temporary.c_str());
+    try_to_remove(disk, temporary);
     throw;
   }
 }

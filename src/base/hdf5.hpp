@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/disk.hpp"
 #include "base/error.hpp"
 #include "base/handle.hpp"
 #include "base/records.hpp"
@@ -36,8 +37,8 @@ using Id = Handle<CloseId>;
 /// calls it.
 void initialise();
 
-/// The Error for the HDF5 call that just failed: "cannot DOING: what the library says".
-[[nodiscard]] Error failed(std::string_view doing);
+/// The Error for the HDF5 call that just failed: "cannot DOING: what the library says", with errno if it names one.
+[[nodiscard]] SystemError failed(std::string_view doing);
 
 /// Passes a result of HDF5 through; throws failed(doing) if it is negative.
 template <class Code>
@@ -63,7 +64,8 @@ void abandon_file(Id file, const std::filesystem::path& path) noexcept;
 /// Builds a file beside `path` with `fill`, closes, syncs and renames it, and syncs the folder: readers see the old
 /// file or the new one, never a part, and a power cut does not change that. Throws what `fill` throws; nothing is left
 /// then.
-void replace_file(const std::filesystem::path& path, const std::function<void(hid_t file)>& fill);
+void replace_file(const std::filesystem::path& path, const std::function<void(hid_t file)>& fill,
+                  Disk& disk = real_disk());
 /// Ids that this process has open, of all kinds in all files.
 [[nodiscard]] std::int64_t open_ids();
 

@@ -336,16 +336,16 @@ StoredCatalog read_run_catalog(const RunLayout& layout, const Hash128& digest) {
   return read_stored_catalog(next ? layout.next_catalog() : layout.catalog());
 }
 
-void adopt_next_catalog(const RunLayout& layout, const Hash128& digest) {
-  if (!std::filesystem::exists(layout.next_catalog())) {
+void adopt_next_catalog(const RunLayout& layout, const Hash128& digest, Disk& disk) {
+  if (!disk.exists(layout.next_catalog())) {
     return;
   }
   if (digest_attribute(layout.next_catalog()) == to_string(digest)) {
-    std::filesystem::rename(layout.next_catalog(), layout.catalog());
+    disk.rename(layout.next_catalog(), layout.catalog());
   } else {
-    std::filesystem::remove(layout.next_catalog());
+    disk.remove(layout.next_catalog());
   }
-  sync_folder(layout.root);
+  disk.sync_folder(layout.root);
 }
 
 }  // namespace pantile

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "base/disk.hpp"
 #include "base/hash.hpp"
 #include "source/catalog.hpp"
 #include "store/format.hpp"
@@ -33,6 +34,6 @@ void write_catalog(const std::filesystem::path& path, const Catalog& catalog, co
 /// If neither is, catalog.h5: the caller must look. Throws as read_catalog().
 [[nodiscard]] StoredCatalog read_run_catalog(const RunLayout& layout, const Hash128& digest);
 /// Puts catalog.h5.next in the place of catalog.h5 if it has `digest`, and removes it if not. Durable.
-void adopt_next_catalog(const RunLayout& layout, const Hash128& digest);
+void adopt_next_catalog(const RunLayout& layout, const Hash128& digest, Disk& disk = real_disk());
 
 }  // namespace pantile

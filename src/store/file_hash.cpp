@@ -36,6 +36,17 @@ FileHash hash_file(int fd, std::string_view name, const std::function<void(std::
   }
 }
 
+FileHash hash_file(DiskFile& file) {
+  Hasher hasher;
+  Bytes buffer(MiB);
+  std::uint64_t bytes = 0;
+  while (const std::size_t count = file.read(bytes, buffer)) {
+    hasher.update(std::span{buffer}.first(count));
+    bytes += count;
+  }
+  return {hasher.digest(), bytes};
+}
+
 FileHash hash_of(const std::filesystem::path& path) {
   return std::filesystem::exists(path) ? hash_file(open_file(path, O_RDONLY).get(), path.string()) : FileHash{};
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string_view>
 
+#include "base/disk.hpp"
 #include "base/hash.hpp"
 
 namespace pantile {
@@ -19,6 +20,9 @@ struct FileHash {
 /// Throws Error with `name` and the system's reason.
 [[nodiscard]] FileHash hash_file(int fd, std::string_view name,
                                  const std::function<void(std::uint64_t)>& progress = {});
+
+/// The same of a file of any disk.
+[[nodiscard]] FileHash hash_file(DiskFile& file);
 
 /// The same of a file by its name; of no bytes if it is not there.
 [[nodiscard]] FileHash hash_of(const std::filesystem::path& path);

@@ -54,6 +54,10 @@ struct RunLayout {
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
   [[nodiscard]] std::filesystem::path shards() const { return root / "shards"; }
   [[nodiscard]] std::filesystem::path shard(std::string_view name) const { return shards() / name; }
+  /// What a shard is until it is sealed.
+  [[nodiscard]] std::filesystem::path partial(const ShardName& name) const {
+    return shard(to_string(name) + std::string{partial_suffix});
+  }
   [[nodiscard]] std::filesystem::path index() const { return root / "index.h5"; }
   [[nodiscard]] std::filesystem::path live() const { return root / "live.json"; }
   [[nodiscard]] std::filesystem::path control() const { return root / "control"; }

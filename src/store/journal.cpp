@@ -1,9 +1,5 @@
 #include "store/journal.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -206,12 +202,12 @@ ShardCommit to_commit(const SealedShard& shard) {
 }
 
 JournalReplay replay_journal(const std::filesystem::path& path,
-                             const std::function<void(Epoch, const JournalRecord&)>& visit) {
+                             const std::function<void(Epoch, const JournalRecord&)>& visit, Disk& disk) {
   JournalReplay replay;
-  if (!std::filesystem::exists(path)) {
+  if (!disk.exists(path)) {
     return replay;
   }
-  const Bytes file = read_file(path);
+  const Bytes file = read_file(disk, path);
   replay.file_bytes = file.size();
   if (!check_header(path, file)) {
     return replay;
@@ -238,53 +234,43 @@ JournalReplay replay_journal(const std::filesystem::path& path,
 namespace {
 
 /// Cuts off what is behind the last good record; a copy stays, since damage looks the same as a torn write.
-void cut_tail(const std::filesystem::path& path, int fd, const JournalReplay& replay) {
-  const Bytes file = read_file(path);
+void cut_tail(const std::filesystem::path& path, Disk& disk, DiskFile& journal, const JournalReplay& replay) {
+  const Bytes file = read_file(disk, path);
   const auto tail = std::span{file}.subspan(replay.valid_bytes);
-  std::filesystem::path copy;
-  for (int n = 1; copy.empty() || std::filesystem::exists(copy); ++n) {
-    copy = path;
-    copy += ".torn-" + std::to_string(n);
-  }
-  replace_file(copy, {reinterpret_cast<const char*>(tail.data()), tail.size()}, Durable::yes);
+  const std::filesystem::path copy = numbered(disk, path, "torn");
+  replace_file(disk, copy, {reinterpret_cast<const char*>(tail.data()), tail.size()}, Durable::yes);
   log::warn(
       "{}: {} bytes behind record {} are no whole record; moved to {} (a write that a crash cut short, or damage)",
       path.string(), tail.size(), replay.records, copy.filename().string());
-  if (::ftruncate(fd, static_cast<off_t>(replay.valid_bytes)) != 0) {
-    throw system_error("cannot cut the torn end off " + path.string());
-  }
-  sync_file(fd, path.string());
+  journal.resize(replay.valid_bytes);
+  journal.sync();
 }
 
 }  // namespace
 
-Journal::Journal(std::filesystem::path path, File file, const JournalReplay& replay)
+Journal::Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, const JournalReplay& replay)
     : path_{std::move(path)},
       file_{std::move(file)},
+      end_{replay.valid_bytes},
       sequence_{replay.records},
       chain_{replay.chain},
       epoch_{replay.epoch},
       lost_tail_{replay.records > 0 && replay.valid_bytes < replay.file_bytes} {}
 
-Journal Journal::open(const std::filesystem::path& path, JournalState& state) {
-  JournalReplay replay =
-      replay_journal(path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); });
-  File file = open_file(path, O_RDWR | O_CREAT);
+Journal Journal::open(const std::filesystem::path& path, JournalState& state, Disk& disk) {
+  JournalReplay replay = replay_journal(
+      path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); }, disk);
+  std::unique_ptr<DiskFile> file = disk.open(path, Access::create);
   if (replay.valid_bytes == 0) {
     const Bytes header = make_header();
-    if (::ftruncate(file.get(), 0) != 0) {
-      throw system_error("cannot empty " + path.string());
-    }
-    write_all(file.get(), header, path.string());
-    sync_file(file.get(), path.string());
-    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."});
+    file->resize(0);
+    file->write(0, header);
+    file->sync();
+    disk.sync_folder(folder_of(path));
     replay.valid_bytes = header.size();
     replay.chain = load<std::uint64_t>(std::span{header}.last(sum_bytes));
   } else if (replay.valid_bytes < replay.file_bytes) {
-    cut_tail(path, file.get(), replay);
-  }
-  if (::lseek(file.get(), static_cast<off_t>(replay.valid_bytes), SEEK_SET) < 0) {
-    throw system_error("cannot go to the end of " + path.string());
+    cut_tail(path, disk, *file, replay);
   }
   return Journal{path, std::move(file), replay};
 }
@@ -318,9 +304,10 @@ void Journal::commit() {
     return;
   }
   broken_ = true;  // until it is proved otherwise: both calls below may throw
-  write_all(file_.get(), buffer_, path_.string());
-  sync_data(file_.get(), path_.string());
+  file_->write(end_, buffer_);
+  file_->sync_data();
   broken_ = false;
+  end_ += buffer_.size();
   buffer_.clear();
 }
 

@@ -10,11 +10,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "base/file.hpp"
+#include "base/disk.hpp"
 #include "base/hash.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
@@ -89,7 +90,7 @@ struct JournalReplay {
 /// ends within its header, has no records. Throws Error if it is not a journal, its header is damaged, or its version
 /// is newer.
 JournalReplay replay_journal(const std::filesystem::path& path,
-                             const std::function<void(Epoch, const JournalRecord&)>& visit);
+                             const std::function<void(Epoch, const JournalRecord&)>& visit, Disk& disk = real_disk());
 
 /// Writes a journal. One owner (who holds the run's lock), one thread.
 ///
@@ -100,7 +101,8 @@ class Journal {
  public:
   /// Creates it, or replays it into `state` and cuts off what is behind the last good record. The tail that it cuts off
   /// is kept beside it as `journal.torn-N` with a warning. Durable when it returns.
-  [[nodiscard]] static Journal open(const std::filesystem::path& path, JournalState& state);
+  /// `disk` must outlive it.
+  [[nodiscard]] static Journal open(const std::filesystem::path& path, JournalState& state, Disk& disk = real_disk());
 
   /// Applies the record to the state (which throws if it contradicts it, and nothing is appended then) and keeps it for
   /// commit(). A RunStart begins the next epoch; no other record may come before the first one.
@@ -116,10 +118,11 @@ class Journal {
   [[nodiscard]] bool pending() const noexcept { return !buffer_.empty(); }
 
  private:
-  Journal(std::filesystem::path path, File file, const JournalReplay& replay);
+  Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, const JournalReplay& replay);
 
   std::filesystem::path path_;
-  File file_;
+  std::unique_ptr<DiskFile> file_;
+  std::uint64_t end_ = 0;  ///< of the last record that is written
   Bytes buffer_;
   std::uint64_t sequence_ = 0;
   std::uint64_t chain_ = 0;

@@ -262,9 +262,10 @@ const CommittedShard* JournalState::find_shard(std::string_view name) const {
   return found == shard_at_.end() ? nullptr : &shards_[found->second];
 }
 
-JournalState read_journal(const std::filesystem::path& path) {
+JournalState read_journal(const std::filesystem::path& path, Disk& disk) {
   JournalState state;
-  replay_journal(path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); });
+  replay_journal(
+      path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); }, disk);
   return state;
 }
 

@@ -117,6 +117,6 @@ class JournalState {
 };
 
 /// The state of a journal on disk, read only.
-[[nodiscard]] JournalState read_journal(const std::filesystem::path& path);
+[[nodiscard]] JournalState read_journal(const std::filesystem::path& path, Disk& disk = real_disk());
 
 }  // namespace pantile

@@ -18,7 +18,6 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "store/journal_state.hpp"
 
 namespace pantile {
 
@@ -150,77 +149,12 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
-/// Is it the name of a file that replace_file() was writing when its process died?
-bool is_temporary(const std::string& name) {
-  for (const char* ours : {"run.yaml", "catalog.h5", "catalog.h5.next", "index.h5", "live.json", "quarantine.csv",
-                           "report.html", "trace.json"}) {
-    if (name.starts_with(std::string{ours} + ".tmp-")) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/// `path`.WORD-N for the first N that is free.
-std::filesystem::path numbered(const std::filesystem::path& path, std::string_view word) {
-  for (int n = 1;; ++n) {
-    std::filesystem::path candidate = path;
-    candidate += fmt::format(".{}-{}", word, n);
-    if (!std::filesystem::exists(candidate)) {
-      return candidate;
-    }
-  }
-}
-
-void move_aside(const RunLayout& layout, const std::vector<std::filesystem::path>& shards) {
-  const std::filesystem::path kept = numbered(layout.shards(), "torn");
-  std::filesystem::create_directory(kept);
-  for (const auto& shard : shards) {
-    std::filesystem::rename(shard, kept / shard.filename());
-  }
-  log::warn("{} shards that the journal no longer names are kept in {}", shards.size(), kept.string());
-}
-
-/// Removes partials, shards outside the journal and temporary files; says how many.
-std::size_t sweep(const RunLayout& layout, const JournalState& state, Sealed sealed) {
-  std::vector<std::filesystem::path> orphans;
-  std::vector<std::filesystem::path> unnamed;
-  for (const auto& entry : std::filesystem::directory_iterator{layout.shards()}) {
-    std::string name = entry.path().filename().string();
-    const bool partial = name.ends_with(partial_suffix);
-    if (partial) {
-      name.resize(name.size() - partial_suffix.size());
-    }
-    // Only names that we make: what somebody else put there is not ours to remove.
-    if (parse_shard_name(name) && (partial || state.find_shard(name) == nullptr)) {
-      (partial || sealed == Sealed::remove ? orphans : unnamed).push_back(entry.path());
-    }
-  }
-  const bool in_shards = !orphans.empty() || !unnamed.empty();
-  if (!unnamed.empty()) {
-    move_aside(layout, unnamed);
-  }
-  for (const auto& entry : std::filesystem::directory_iterator{layout.root}) {
-    if (is_temporary(entry.path().filename().string())) {
-      orphans.push_back(entry.path());
-    }
-  }
-  for (const auto& orphan : orphans) {
-    std::filesystem::remove(orphan);
-    log::debug("removed {}, left by an epoch that was interrupted", orphan.string());
-  }
-  if (in_shards) {
-    sync_folder(layout.shards());
-  }
-  return orphans.size() + unnamed.size();
-}
-
 }  // namespace
 
-RunFolder::RunFolder(RunLayout layout, File lock, LockOwner owner)
-    : layout_{std::move(layout)}, lock_{std::move(lock)}, owner_{std::move(owner)} {}
+RunFolder::RunFolder(Disk& disk, RunLayout layout, File lock, LockOwner owner)
+    : disk_{&disk}, layout_{std::move(layout)}, lock_{std::move(lock)}, owner_{std::move(owner)} {}
 
-RunFolder RunFolder::open(const std::filesystem::path& root, std::chrono::milliseconds patience) {
+RunFolder RunFolder::open(const std::filesystem::path& root, std::chrono::milliseconds patience, Disk& disk) {
   RunLayout layout{root.has_filename() ? root : root.parent_path()};
   std::error_code error;
   std::filesystem::create_directories(layout.root, error);
@@ -229,28 +163,26 @@ RunFolder RunFolder::open(const std::filesystem::path& root, std::chrono::millis
                 ". Choose another `output.dir`."};
   }
   LockOwner owner{.host = host_name(), .pid = ::getpid()};
-  RunFolder folder{layout, lock_folder(layout, owner.host, patience), owner};
+  RunFolder folder{disk, layout, lock_folder(layout, owner.host, patience), owner};
   folder.write_owner();
   std::filesystem::create_directories(layout.shards(), error);
   if (error) {
     throw Error{"cannot create " + layout.shards().string() + ": " + error.message()};
   }
-  sync_folder(layout.root);
-  sync_folder(layout.root.has_parent_path() ? layout.root.parent_path() : std::filesystem::path{"."});
+  disk.sync_folder(layout.root);
+  disk.sync_folder(folder_of(layout.root));
   return folder;
 }
 
-RunFolder RunFolder::open_fresh(const std::filesystem::path& root, std::chrono::milliseconds patience) {
+RunFolder RunFolder::open_fresh(const std::filesystem::path& root, std::chrono::milliseconds patience, Disk& disk) {
   const RunLayout layout{root.has_filename() ? root : root.parent_path()};
   if (has_run(layout)) {
-    const RunFolder old = open(root, patience);
-    const std::filesystem::path kept = numbered(layout.root, "old");
-    if (::rename(layout.root.c_str(), kept.c_str()) != 0) {
-      throw system_error("cannot rename " + layout.root.string() + " to " + kept.string());
-    }
+    const RunFolder old = open(root, patience, disk);
+    const std::filesystem::path kept = numbered(disk, layout.root, "old");
+    disk.rename(layout.root, kept);
     log::info("the old run is kept in {}", kept.string());
   }
-  return open(root, patience);
+  return open(root, patience, disk);
 }
 
 RunFolder::~RunFolder() {
@@ -276,15 +208,15 @@ void RunFolder::set_epoch(Epoch epoch) {
 void RunFolder::beat() const noexcept { static_cast<void>(::futimens(lock_.get(), nullptr)); }
 
 std::string RunFolder::claim_identity(std::string_view identity) {
-  if (!std::filesystem::exists(layout_.identity())) {
-    if (std::filesystem::exists(layout_.journal())) {
+  if (!disk_->exists(layout_.identity())) {
+    if (disk_->exists(layout_.journal())) {
       throw Error{layout_.root.string() +
                   " has a journal but no run.yaml (nobody can tell which run it is). Restore "
                   "run.yaml, or start again with --fresh."};
     }
     const std::string run_id = make_run_id();
-    pantile::replace_file(layout_.identity(), fmt::format("{}{}{}\n{}", identity_head, run_id_key, run_id, identity),
-                          Durable::yes);
+    pantile::replace_file(*disk_, layout_.identity(),
+                          fmt::format("{}{}{}\n{}", identity_head, run_id_key, run_id, identity), Durable::yes);
     return run_id;
   }
   check_identity(layout_, identity);
@@ -293,11 +225,12 @@ std::string RunFolder::claim_identity(std::string_view identity) {
 
 std::size_t RunFolder::remove_orphans(const JournalState& state, Sealed sealed) const {
   try {
-    return sweep(layout_, state, sealed);
-  } catch (const std::filesystem::filesystem_error& error) {
+    return pantile::remove_orphans(*disk_, layout_, state, sealed);
+  } catch (const Error& error) {
     throw Error{std::string{"cannot remove what an interrupted run left: "} + error.what()};
   }
 }
+
 void check_identity(const RunLayout& layout, std::string_view identity) {
   if (const std::string difference = diff_lines(read_identity(layout).text, identity); !difference.empty()) {
     throw UsageError{

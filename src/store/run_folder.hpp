@@ -4,24 +4,17 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 
+#include "base/disk.hpp"
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/ids.hpp"
 #include "store/format.hpp"
+#include "store/orphans.hpp"
 
 namespace pantile {
-
-class JournalState;
-
-/// What becomes of sealed shards that the journal does not name.
-enum class Sealed : std::uint8_t {
-  remove,  ///< they were never committed
-  keep     ///< the journal was cut, and may have named them: they are moved aside
-};
 
 /// The owner of a folder, as `lock` names it.
 struct LockOwner {
@@ -31,7 +24,8 @@ struct LockOwner {
   bool operator==(const LockOwner&) const = default;
 };
 
-/// Owns a run folder as long as it lives: nobody else writes in it.
+/// Owns a run folder as long as it lives: nobody else writes in it. The lock is the kernel's, also where `disk`, which
+/// must outlive the folder, is not.
 ///
 /// The lock is a kernel lock on the file `lock` (released by the kernel when its owner dies, however it dies) plus the
 /// owner's name in it. Where the file system has no locks, or they do not reach other hosts, the name decides: an owner
@@ -42,10 +36,12 @@ class RunFolder {
   /// Creates the folder if needed and takes the lock, waiting up to `patience` for another run to end.
   /// Throws UsageError naming the owner if it does not; Error if the folder cannot be written.
   [[nodiscard]] static RunFolder open(const std::filesystem::path& root,
-                                      std::chrono::milliseconds patience = std::chrono::seconds{10});
+                                      std::chrono::milliseconds patience = std::chrono::seconds{10},
+                                      Disk& disk = real_disk());
   /// Like open(), but an old run in that place is renamed to NAME.old-N first (never deleted). Locked while it moves.
   [[nodiscard]] static RunFolder open_fresh(const std::filesystem::path& root,
-                                            std::chrono::milliseconds patience = std::chrono::seconds{10});
+                                            std::chrono::milliseconds patience = std::chrono::seconds{10},
+                                            Disk& disk = real_disk());
   ~RunFolder();
   RunFolder(RunFolder&&) noexcept = default;
   RunFolder& operator=(RunFolder&&) = delete;
@@ -61,15 +57,15 @@ class RunFolder {
   /// Shows other hosts that the owner is alive.
   void beat() const noexcept;
 
-  /// Removes what an interrupted epoch left: partials, shards that were never committed or are retired, temporary files
-  /// of catalog.h5, index.h5 and run.yaml. Call it after the journal was replayed, before the first worker writes.
-  /// With Sealed::keep, sealed shards go to shards.torn-N instead. Returns how many files went.
+  /// Removes what an interrupted epoch left (orphans.hpp). Call it after the journal was replayed, before the first
+  /// worker writes.
   std::size_t remove_orphans(const JournalState& state, Sealed sealed = Sealed::remove) const;
 
  private:
-  RunFolder(RunLayout layout, File lock, LockOwner owner);
+  RunFolder(Disk& disk, RunLayout layout, File lock, LockOwner owner);
   void write_owner() const;
 
+  Disk* disk_;
   RunLayout layout_;
   File lock_;
   LockOwner owner_;

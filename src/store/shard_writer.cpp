@@ -1,6 +1,5 @@
 #include "store/shard_writer.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,10 +8,8 @@
 #include <set>
 #include <utility>
 
-#include "base/file.hpp"
 #include "base/hdf5.hpp"
 #include "image/block_grid.hpp"
-#include "store/file_hash.hpp"
 #include "store/output_writer.hpp"
 #include "store/shard_reader.hpp"
 
@@ -33,12 +30,10 @@ class ShardWriter::File {
   }
 
  public:
-  File(const RunLayout& layout, const ShardName& name, ShardFacts facts)
-      : name_{name}, facts_{std::move(facts)}, folder_{layout.shards()}, path_{layout.shard(to_string(name))} {
-    partial_ = path_;
-    partial_ += partial_suffix;
-    if (std::filesystem::exists(path_)) {
-      throw Error{path_.string() + " exists already (shards are written once). Does another run write here?"};
+  File(const RunLayout& layout, const ShardName& name, ShardFacts facts, Disk& disk)
+      : disk_{disk}, layout_{layout}, name_{name}, facts_{std::move(facts)}, partial_{layout.partial(name)} {
+    if (const auto path = layout.shard(to_string(name)); disk.exists(path)) {
+      throw Error{path.string() + " exists already (shards are written once). Does another run write here?"};
     }
     guarded([&] {
       file_ = hdf5::create_file(partial_);
@@ -102,7 +97,9 @@ class ShardWriter::File {
       write_facts(shard);
       outputs_.clear();
       hdf5::close_file(std::move(file_), partial_);
-      publish(shard);
+      const FileHash found = publish_shard(disk_, layout_, name_);
+      shard.hash = found.hash;
+      shard.bytes = found.bytes;
       return shard;
     });
   }
@@ -201,30 +198,10 @@ class ShardWriter::File {
     hdf5::write_attribute(root, "sealed", std::uint64_t{1});  // last: a file without it was never finished
   }
 
-  /// Closed → hashed → synced → named. Only now may anybody see it.
-  void publish(SealedShard& shard) {
-    {
-      const pantile::File file = open_file(partial_, O_RDWR);
-      const FileHash found = hash_file(file.get(), partial_.string());
-      shard.hash = found.hash;
-      shard.bytes = found.bytes;
-      sync_file(file.get(), partial_.string());
-    }
-    if (::rename(partial_.c_str(), path_.c_str()) != 0) {
-      throw system_error("cannot rename " + partial_.string() + " to " + path_.filename().string());
-    }
-    try {
-      sync_folder(folder_);
-    } catch (...) {
-      ::unlink(path_.c_str());
-      throw;
-    }
-  }
-
+  Disk& disk_;
+  RunLayout layout_;
   ShardName name_;
   ShardFacts facts_;
-  std::filesystem::path folder_;
-  std::filesystem::path path_;
   std::filesystem::path partial_;
   hdf5::Id file_;
   std::vector<OutputWriter> outputs_;
@@ -234,8 +211,8 @@ class ShardWriter::File {
   std::uint64_t bytes_ = 0;
 };
 
-ShardWriter::ShardWriter(const RunLayout& layout, const ShardName& name, ShardFacts facts)
-    : file_{std::make_unique<File>(layout, name, std::move(facts))} {}
+ShardWriter::ShardWriter(const RunLayout& layout, const ShardName& name, ShardFacts facts, Disk& disk)
+    : file_{std::make_unique<File>(layout, name, std::move(facts), disk)} {}
 ShardWriter::~ShardWriter() = default;
 ShardWriter::ShardWriter(ShardWriter&&) noexcept = default;
 ShardWriter& ShardWriter::operator=(ShardWriter&&) noexcept = default;

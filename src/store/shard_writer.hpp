@@ -1,6 +1,5 @@
 #pragma once
-// One shard: one HDF5 file, one writer, written once. It is data only when it is closed, hashed, synced and renamed;
-// a file whose writer was killed is not readable and never counts.
+// The shard as we write it: one HDF5 file, one writer, written once.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "base/hash.hpp"
 #include "base/records.hpp"
 #include "store/format.hpp"
+#include "store/shard_file.hpp"
 
 namespace pantile {
 
@@ -27,41 +26,22 @@ struct ShardFacts {
   std::vector<OutputInfo> outputs{};            ///< all outputs of the run; position = OutputId
 };
 
-/// A shard that is on disk for good. It counts from the moment its ShardCommit is in the journal, not before.
-struct SealedShard {
-  std::string name{};            ///< "e0003-r0017-000042.h5"
-  std::uint64_t bytes = 0;       ///< of the file
-  Hash128 hash{};                ///< xxh3_128 of the whole file
-  Hash128 content_sum{};         ///< sum of the rows' digests
-  std::vector<BlockRow> rows{};  ///< in the order of /index
-};
-
-/// Writes `shards/NAME.h5.partial`. HDF5 thread only.
-///
-/// Every member throws Error at the first failing call and has removed the partial then: the writer is condemned, any
-/// later call but the destructor is our mistake. HDF5's objects of a condemned file are not closed (closing crashes).
-class ShardWriter {
+/// Writes `shards/NAME.h5.partial`. HDF5 thread only. HDF5's objects of a condemned file are not closed (closing
+/// crashes).
+class ShardWriter final : public ShardFile {
  public:
-  /// Starts an empty shard in the existing folder `layout.shards()`.
-  ShardWriter(const RunLayout& layout, const ShardName& name, ShardFacts facts);
-  /// Unsealed, it never happened: removes the partial.
-  ~ShardWriter();
+  /// Starts an empty shard in the existing folder `layout.shards()`. `disk`, which must outlive it, publishes what HDF5
+  /// has written.
+  ShardWriter(const RunLayout& layout, const ShardName& name, ShardFacts facts, Disk& disk = real_disk());
+  ~ShardWriter() override;
   ShardWriter(ShardWriter&&) noexcept;
   ShardWriter& operator=(ShardWriter&&) noexcept;
 
-  /// Adds one finished block. `pixels`: its values, dense (rect.height, rect.width, channels), row.bytes() of them;
-  /// they are copied or written before it returns. A block that the shard already has is left alone (first one wins).
-  void append(const BlockRow& row, std::span<const std::byte> pixels);
-
-  /// The rows so far, in order: what to ask the coordinator about before seal().
-  [[nodiscard]] const std::vector<BlockRow>& rows() const noexcept;
-  /// Bytes of pixels appended so far.
-  [[nodiscard]] std::uint64_t bytes_so_far() const noexcept;
+  void append(const BlockRow& row, std::span<const std::byte> pixels) override;
+  [[nodiscard]] const std::vector<BlockRow>& rows() const noexcept override;
+  [[nodiscard]] std::uint64_t bytes_so_far() const noexcept override;
   [[nodiscard]] const ShardName& name() const noexcept;
-
-  /// Writes the index of the wanted rows, closes, checks, hashes, syncs, renames, syncs the folder. `wanted` has one
-  /// entry per row. Nothing if no row is wanted: the partial is removed. The writer is finished either way.
-  [[nodiscard]] std::optional<SealedShard> seal(const std::vector<bool>& wanted);
+  [[nodiscard]] std::optional<SealedShard> seal(const std::vector<bool>& wanted) override;
 
  private:
   class File;

@@ -1,0 +1,25 @@
+#pragma once
+// What an interrupted epoch leaves in a run folder, and what becomes of it.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/disk.hpp"
+#include "store/format.hpp"
+
+namespace pantile {
+
+class JournalState;
+
+/// What becomes of sealed shards that the journal does not name.
+enum class Sealed : std::uint8_t {
+  remove,  ///< they were never committed
+  keep     ///< the journal was cut, and may have named them: they are moved aside
+};
+
+/// Removes partials, shards that were never committed or are retired, temporary files of catalog.h5, index.h5 and
+/// run.yaml. Names that are not ours stay. With Sealed::keep, sealed shards go to shards.torn-N instead. Returns how
+/// many files went. Throws Error.
+std::size_t remove_orphans(Disk& disk, const RunLayout& layout, const JournalState& state, Sealed sealed);
+
+}  // namespace pantile

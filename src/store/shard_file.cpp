@@ -1,0 +1,20 @@
+#include "store/shard_file.hpp"
+
+namespace pantile {
+
+FileHash publish_shard(Disk& disk, const RunLayout& layout, const ShardName& name) {
+  const std::filesystem::path partial = layout.partial(name);
+  const std::filesystem::path path = layout.shard(to_string(name));
+  try {
+    const std::unique_ptr<DiskFile> file = disk.open(partial, Access::change);
+    const FileHash found = hash_file(*file);
+    publish(disk, *file, partial, path);
+    return found;
+  } catch (...) {
+    try_to_remove(disk, partial);
+    try_to_remove(disk, path);  // Named, but perhaps not for good.
+    throw;
+  }
+}
+
+}  // namespace pantile
