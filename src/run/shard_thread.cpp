@@ -1,95 +1,61 @@
 #include "run/shard_thread.hpp"
 
-#include <exception>
-#include <filesystem>
-#include <string>
-#include <system_error>
-
-#include "run/executor.hpp"
+#include <memory>
+#include <utility>
 
 namespace pantile {
+namespace {
 
-ShardThread::ShardThread(Settings settings, const Arena& arena, RankLog& log)
-    : settings_{std::move(settings)}, arena_{arena}, log_{log}, thread_{[this] { work(); }} {}
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+ShardDesk::OpenShardFile hdf5_shards(RunLayout layout, ShardFacts facts, Disk& disk) {
+  return [layout = std::move(layout), facts = std::move(facts), &disk](const ShardName& name) {
+    return std::make_unique<ShardWriter>(layout, name, facts, disk);
+  };
+}
+
+}  // namespace
+
+ShardThread::ShardThread(Settings settings, const Arena& arena, RankLog& log, Disk& disk)
+    : log_{log},
+      desk_{settings.desk, disk, hdf5_shards(settings.desk.layout, std::move(settings.facts), disk),
+            [&arena](const Slot& slot) { return arena.at(slot); }},
+      thread_{[this] { work(); }} {}
 
 ShardThread::~ShardThread() { orders_.close(); }
 
 void ShardThread::work() {
-  try {
-    for (;;) {
-      const auto patience = open_ ? std::chrono::milliseconds{50} : std::chrono::milliseconds{1000};
-      std::optional<ShardOrder> order = orders_.pop_for(patience);
-      if (order) {
-        std::visit([this](auto& told) { on(told); }, *order);
-      } else if (orders_.closed()) {
-        break;
-      }
-      if (open_ && Clock::now() - open_->second.opened >= settings_.seal_after) {
-        close_open_shard();
-      }
+  bool works = true;
+  while (works) {
+    const auto patience = desk_.has_open_shard() ? std::chrono::milliseconds{50} : std::chrono::milliseconds{1000};
+    const std::optional<ShardOrder> order = orders_.pop_for(patience);
+    if (order) {
+      const std::int64_t begin_us = log_.now_us();
+      works = answer(desk_.on(*order, now_s()));
+      record(*order, begin_us);
+    } else if (orders_.closed()) {
+      break;
+    } else {
+      works = answer(desk_.tick(now_s()));
     }
-    open_.reset();
-    waiting_.clear();
-  } catch (const Error& error) {
-    // The first error condemns all that is open: HDF5 lies after a failed write (facts of the format's page).
-    answers_.push(StoreHasFailed{error.what()}, 0);
-  } catch (const std::exception& error) {
-    answers_.push(StoreHasFailed{std::string{"writing results: "} + error.what()}, 0);
   }
+  desk_.close();
 }
 
-void ShardThread::on(const AppendBlock& order) {
-  if (!open_) {
-    const ShardId shard{next_shard_++};
-    open_.emplace(shard, Shard{ShardWriter{settings_.layout, {settings_.epoch, settings_.rank, shard}, settings_.facts},
-                               Clock::now()});
+bool ShardThread::answer(std::vector<ShardAnswer> answers) {
+  bool works = true;
+  for (ShardAnswer& one : answers) {
+    works = works && !std::holds_alternative<StoreHasFailed>(one);
+    answers_.push(std::move(one), 0);
   }
-  const std::int64_t begin_us = log_.now_us();
-  open_->second.writer.append(order.row, arena_.at(order.slot));
-  log_.span({"write", 0, order.row.key.item, order.row.key.block, begin_us, log_.now_us()});
-  answers_.push(BlockIsStored{order.row.key, order.slot}, 0);
-  if (open_->second.writer.bytes_so_far() >= settings_.shard_bytes) {
-    close_open_shard();
-  }
+  return works;
 }
 
-void ShardThread::on(const SealOpenShard& /*order*/) {
-  if (open_) {
-    close_open_shard();
-  } else {
-    answers_.push(ShardIsFull{ShardId{next_shard_++}, {}}, 0);
-  }
-}
-
-void ShardThread::close_open_shard() {
-  ShardIsFull full{open_->first, {}};
-  for (const BlockRow& row : open_->second.writer.rows()) {
-    full.rows.push_back(row.key);
-  }
-  waiting_.emplace(open_->first, std::move(open_->second));
-  open_.reset();
-  answers_.push(std::move(full), 0);
-}
-
-void ShardThread::on(FinishShard& order) {
-  const auto found = waiting_.find(order.shard);
-  expect(found != waiting_.end(), "a verdict is about a shard that waits for one");
-  const std::int64_t begin_us = log_.now_us();
-  std::optional<SealedShard> sealed = found->second.writer.seal(order.wanted);
-  waiting_.erase(found);
-  log_.span({"seal", 0, {}, {}, begin_us, log_.now_us()});
-  if (sealed) {
-    finished_.emplace(order.shard, sealed->name);
-    answers_.push(ShardIsFinished{order.shard, std::move(*sealed)}, 0);
-  }
-}
-
-void ShardThread::on(const DropShard& order) {
-  const auto found = finished_.find(order.shard);
-  if (found != finished_.end()) {
-    std::error_code ignored;  // An orphan is swept away by the next resume.
-    std::filesystem::remove(settings_.layout.shard(found->second), ignored);
-    finished_.erase(found);
+void ShardThread::record(const ShardOrder& order, std::int64_t begin_us) {
+  if (const auto* append = std::get_if<AppendBlock>(&order)) {
+    log_.span({"write", 0, append->row.key.item, append->row.key.block, begin_us, log_.now_us()});
+  } else if (std::holds_alternative<FinishShard>(order)) {
+    log_.span({"seal", 0, {}, {}, begin_us, log_.now_us()});
   }
 }
 

@@ -23,12 +23,12 @@ ShardThread::Settings shard_settings(const Welcome& welcome, const RunConfig& co
     facts.outputs.push_back({output.name, output.dtype});
   }
   facts.models.emplace(config.pipeline.front().model.written, to_string(welcome.model_digest));
-  return {.layout = RunLayout{welcome.run_folder},
-          .epoch = welcome.epoch,
-          .rank = rank,
-          .facts = std::move(facts),
-          .shard_bytes = config.output.shard_size,
-          .seal_after = config.output.seal_after.value_or(std::chrono::minutes{1})};
+  return {.desk = {.layout = RunLayout{welcome.run_folder},
+                   .epoch = welcome.epoch,
+                   .rank = rank,
+                   .shard_bytes = config.output.shard_size,
+                   .seal_after = config.output.seal_after.value_or(std::chrono::minutes{1})},
+          .facts = std::move(facts)};
 }
 
 ProbedBatch probe_batch(const ProbeBatch& batch, const NodeShare& share) {
