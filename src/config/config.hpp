@@ -121,9 +121,11 @@ struct MemoryConfig {
 };
 
 struct DevicesConfig {
+  enum class Isolation : std::uint8_t { process, none };
   std::vector<std::string> use;  ///< device kinds: "cpu"; empty: auto
   MemoryConfig memory;
   std::optional<int> jobs_per_device;  ///< lanes; unset: auto
+  Isolation isolation = Isolation::process;
   bool operator==(const DevicesConfig&) const = default;
 };
 
@@ -149,6 +151,7 @@ struct ErrorConfig {
   BadInput bad_input = BadInput::quarantine;
   int retries = 2;  ///< further attempts of an item after the first one failed for another reason than its bytes
   QuarantineLimit max_quarantine;
+  std::chrono::milliseconds hang_after{std::chrono::minutes{5}};  ///< without progress on an item
   bool operator==(const ErrorConfig&) const = default;
 };
 

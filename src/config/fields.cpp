@@ -127,6 +127,15 @@ const std::vector<Field> table{
      [](RunConfig& c, std::size_t) { return slot::memory(c.devices.memory.leave, 0); }},
     {"devices.jobs_per_device", execution, optional, "", "Concurrent jobs (lanes) on a device.",
      [](RunConfig& c, std::size_t) { return slot::auto_or_whole_number(c.devices.jobs_per_device, 1, 256); }},
+    {"devices.isolation", execution, optional, "",
+     "`process`: images are decoded and models run in a child process of each rank, which may die without harm; "
+     "`none`: "
+     "in a thread of the rank.",
+     [](RunConfig& c, std::size_t) {
+       return slot::choice(c.devices.isolation, std::vector<std::pair<const char*, DevicesConfig::Isolation>>{
+                                                    {"process", DevicesConfig::Isolation::process},
+                                                    {"none", DevicesConfig::Isolation::none}});
+     }},
 
     {"schedule.policy", execution, optional, "",
      "How work is dealt out: `resolution` is largest first, to the rank that will be done first; `dynamic` is in "
@@ -152,6 +161,10 @@ const std::vector<Field> table{
      "The run stops, with exit code 1, when more items than this are in quarantine: a count, or per cent of the "
      "catalog.",
      [](RunConfig& c, std::size_t) { return slot::quarantine_limit(c.on_error.max_quarantine); }},
+    {"on_error.hang_after", execution, optional, "",
+     "An image on which nothing moves for so long is given up for this time; after the second time it is in "
+     "quarantine.",
+     [](RunConfig& c, std::size_t) { return slot::duration(c.on_error.hang_after, 1s, 24h); }},
 
     {"limits.max_pixels", result, optional, "", "An image with more pixels that can only be decoded whole is refused.",
      [](RunConfig& c, std::size_t) { return slot::pixels(c.limits.max_pixels, 1, most_pixels); }},

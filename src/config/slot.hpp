@@ -66,6 +66,8 @@ enum class Zero { allowed, refused };
 [[nodiscard]] Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high);
 [[nodiscard]] Slot quarantine_limit(QuarantineLimit& value);
 [[nodiscard]] Slot memory(MemoryAmount& value, std::uint64_t low);
+[[nodiscard]] Slot duration(std::chrono::milliseconds& value, std::chrono::milliseconds low,
+                            std::chrono::milliseconds high);
 [[nodiscard]] Slot auto_or_duration(std::optional<std::chrono::milliseconds>& value, std::chrono::milliseconds low,
                                     std::chrono::milliseconds high);
 [[nodiscard]] Slot tile_size(TileSize& value);

@@ -168,6 +168,18 @@ Slot memory(MemoryAmount& value, std::uint64_t low) {
       });
 }
 
+Slot duration(std::chrono::milliseconds& value, std::chrono::milliseconds low, std::chrono::milliseconds high) {
+  return scalar(
+      fmt::format("a time from {} to {} (ms, s, min, h)", duration_text(low), duration_text(high)),
+      schema::matching(schema::duration_pattern()), Quotes::allowed,
+      [&value, low, high](const std::string& text) {
+        const auto duration = parse_duration(text);
+        value = duration.value_or(value);
+        return duration && *duration >= low && *duration <= high;
+      },
+      [&value]() -> Text { return duration_text(value); });
+}
+
 Slot auto_or_duration(std::optional<std::chrono::milliseconds>& value, std::chrono::milliseconds low,
                       std::chrono::milliseconds high) {
   return scalar(

@@ -351,12 +351,14 @@ devices:
     cap: 80%
     leave: 0B
   jobs_per_device: auto
+  isolation: process
 schedule:
   policy: resolution
 on_error:
   bad_input: quarantine
   retries: 2
   max_quarantine: none
+  hang_after: 300s
 limits:
   max_pixels: 268MP
   max_region_pixels: 4GP
