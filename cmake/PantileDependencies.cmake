@@ -19,6 +19,7 @@ if(NOT ONNXRUNTIME_ROOT AND NOT DEFINED ENV{ONNXRUNTIME_ROOT} AND EXISTS "${PROJ
 endif()
 find_package(OnnxRuntime REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 # The serial HDF5: two HDF5 libraries in one process would be a quiet disaster, and shards need no MPI-IO.
 pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)

@@ -1,7 +1,9 @@
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 
 #include "app/commands.hpp"
+#include "run/executor_process.hpp"
 
 namespace pantile::app {
 
@@ -11,6 +13,10 @@ ExitCode carry_out(const HelpRequest& request) {
 }
 
 ExitCode dispatch(std::span<char* const> arguments) {
+  // Not in the grammar: no person types it, and its arguments are descriptors.
+  if (arguments.size() > 1 && std::string_view{arguments[1]} == executor_subcommand) {
+    return serve_as_executor(arguments.subspan(2));
+  }
   return std::visit([](const auto& command) { return carry_out(command); }, parse_command_line(arguments));
 }
 

@@ -15,6 +15,7 @@ std::string_view name(Fault fault) noexcept {
     case Fault::does_not_fit: return "does_not_fit";
     case Fault::model_failed: return "model_failed";
     case Fault::crashed: return "crashed";
+    case Fault::killed: return "killed";
   }
   return "unknown";
 }

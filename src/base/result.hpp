@@ -23,7 +23,8 @@ enum class Fault : std::uint8_t {
   changed = 7,       ///< the file is not the one the catalog was made from
   does_not_fit = 8,  ///< no tile of it fits under the memory cap
   model_failed = 9,  ///< the engine refused it, and memory was not the reason
-  crashed = 10       ///< it ended its executor, more than once
+  crashed = 10,      ///< it ended its executor, more than once
+  killed = 11        ///< its executor was killed over it, again and again, with nobody seen to do it
 };
 
 /// The stable, lower-case name of a fault, as in quarantine.csv: "truncated".
@@ -37,7 +38,7 @@ enum class Fault : std::uint8_t {
 /// True if another try, by another rank, would fail alike. A file that cannot be read is not among these: a mount may
 /// be away on one node, or for a while.
 [[nodiscard]] constexpr bool is_final(Fault fault) noexcept {
-  return is_bad_input(fault) && fault != Fault::unreadable;
+  return (is_bad_input(fault) && fault != Fault::unreadable) || fault == Fault::killed;
 }
 
 /// Why there is no result, for the machine and for a person ("JPEG ends after 512 of 1401 rows").

@@ -20,6 +20,10 @@ namespace pantile {
 /// loops.
 [[nodiscard]] std::uint64_t resident_bytes();
 
+/// Those of them that no other process has mapped, without shared memory: what this process takes of a budget that it
+/// shares with a child of the same program. Bytes.
+[[nodiscard]] std::uint64_t private_resident_bytes();
+
 /// Own resident bytes minus what `meter` has charged: program, libraries, packed weights, malloc's leftovers. Returns
 /// malloc's free pages to the kernel first. Read it after sessions are open, probes done and SlabPool::trim_idle(); the
 /// meter's budget is then: cap − unmetered_bytes − memory_reserve_bytes.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <iterator>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -63,9 +64,15 @@ Arena::Arena(std::uint64_t capacity) : capacity_{capacity} {
   if (!file_ || ::ftruncate(file_.get(), static_cast<off_t>(capacity)) != 0) {
     throw system_error("cannot create the shared memory for finished pixels (" + std::to_string(capacity) + " bytes)");
   }
-  void* const base = ::mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
+  map();
+}
+
+Arena::Arena(File file, std::uint64_t capacity) : file_{std::move(file)}, capacity_{capacity} { map(); }
+
+void Arena::map() {
+  void* const base = ::mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
   if (base == MAP_FAILED) {
-    throw system_error("cannot map the shared memory for finished pixels (" + std::to_string(capacity) + " bytes)");
+    throw system_error("cannot map the shared memory for finished pixels (" + std::to_string(capacity_) + " bytes)");
   }
   base_ = static_cast<std::byte*>(base);
 }

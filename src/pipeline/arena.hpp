@@ -42,6 +42,8 @@ class Arena {
  public:
   /// Throws Error if the system has no such memory.
   explicit Arena(std::uint64_t capacity);
+  /// Maps what another process has created, and handed over as a file descriptor.
+  Arena(File file, std::uint64_t capacity);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -49,8 +51,12 @@ class Arena {
   [[nodiscard]] std::span<std::byte> at(const Slot& slot) const;
   /// Gives the pages of a slot back to the system; their content is lost.
   void forget(const Slot& slot) const noexcept;
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+  /// For a process that is to map it too.
+  [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
 
  private:
+  void map();
   File file_;
   std::byte* base_ = nullptr;
   std::uint64_t capacity_;

@@ -25,7 +25,7 @@ struct Open {
   std::string config_folder;
   Hash128 model_digest;             ///< the model file must have it
   std::uint64_t cap_bytes = 0;      ///< of the device, all included
-  std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers
+  std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers, a process of its own
 };
 /// The tiles are planned: how many lanes to start.
 struct StartLanes {
@@ -43,22 +43,22 @@ struct RunBlock {
   std::uint64_t ticket = 0;
   BlockKey key;
   std::uint32_t attempt = 1;
-  ItemPlace place;            ///< of the item
-  HeaderFacts header;         ///< of the item, by the catalog
-  Rect rect;                  ///< of the block, output pixels of the item
-  Extent tile;                ///< core input pixels
-  Slot slot;                  ///< where the block's pixels go
-  bool last_of_item = false;  ///< the decoded image is not needed for another block
+  ItemPlace place;                    ///< of the item
+  HeaderFacts header;                 ///< of the item, by the catalog
+  Rect rect;                          ///< of the block, output pixels of the item
+  Extent tile;                        ///< core input pixels
+  Slot slot;                          ///< where the block's pixels go
+  bool last_of_item = false;          ///< the decoded image is not needed for another block
+  std::vector<std::uint32_t> made{};  ///< tiles whose pixels lie in the slot already: an executor died over the block
 };
-/// The blocks of this attempt that are not begun need not be made; each is still answered.
-struct CancelItem {
-  ItemId item{};
-  std::uint32_t attempt = 1;
+/// The tiles of these blocks that are not begun need not be made; each block is still answered.
+struct CancelBlocks {
+  std::vector<std::uint64_t> tickets;
 };
 /// Finish what lanes have begun, answer no more, end.
 struct StopExecutor {};
 
-using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelItem, StopExecutor, TimeTiles>;
+using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelBlocks, StopExecutor, TimeTiles>;
 
 // ---- executor → rank ------------------------------------------------------------------------------------------------
 
@@ -75,6 +75,15 @@ struct TilesTimed {
 struct OpenFailed {
   std::int32_t code = 1;  ///< ExitCode
   std::string text;
+};
+/// Its item is being read and decoded: from here on a death of the executor may be the item's doing.
+struct BlockBegins {
+  std::uint64_t ticket = 0;
+};
+/// The pixels of this tile are in the block's slot; not said of a block's last tile.
+struct TileIsMade {
+  std::uint64_t ticket = 0;
+  std::uint32_t tile = 0;
 };
 struct BlockIsDone {
   std::uint64_t ticket = 0;
@@ -104,8 +113,8 @@ struct ExecutorBeat {
   std::int64_t busy_us = 0;  ///< of all lanes since the start
 };
 
-using FromExecutor =
-    std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat, TilesTimed>;
+using FromExecutor = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat, TilesTimed,
+                                  BlockBegins, TileIsMade>;
 
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
@@ -151,11 +160,11 @@ void fields(Archive& archive, StartLanes& message) {
 template <class Archive>
 void fields(Archive& archive, RunBlock& message) {
   archive(message.ticket, message.key, message.attempt, message.place, message.header, message.rect, message.tile,
-          message.slot, message.last_of_item);
+          message.slot, message.last_of_item, message.made);
 }
 template <class Archive>
-void fields(Archive& archive, CancelItem& message) {
-  archive(message.item, message.attempt);
+void fields(Archive& archive, CancelBlocks& message) {
+  archive(message.tickets);
 }
 template <class Archive>
 void fields(Archive&, StopExecutor&) {}
@@ -174,6 +183,14 @@ void fields(Archive& archive, Opened& message) {
 template <class Archive>
 void fields(Archive& archive, OpenFailed& message) {
   archive(message.code, message.text);
+}
+template <class Archive>
+void fields(Archive& archive, BlockBegins& message) {
+  archive(message.ticket);
+}
+template <class Archive>
+void fields(Archive& archive, TileIsMade& message) {
+  archive(message.ticket, message.tile);
 }
 template <class Archive>
 void fields(Archive& archive, BlockIsDone& message) {

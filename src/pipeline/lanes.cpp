@@ -6,16 +6,29 @@ namespace pantile {
 
 struct Lanes::Running {
   BlockJob job;
-  std::size_t next = 0;  ///< first tile that no lane has taken; under Lanes::mutex_
-  std::mutex mutex;      ///< guards what follows
+  std::vector<std::uint32_t> todo;  ///< tiles
+  std::size_t next = 0;             ///< of todo, that no lane has taken; under Lanes::mutex_
+  std::mutex mutex;                 ///< guards what follows
   std::size_t left;
   BlockOutcome outcome;
 
-  explicit Running(BlockJob given) : job{std::move(given)}, left{job.grid.size()} { outcome.tile = job.grid.tile(); }
+  explicit Running(BlockJob given) : job{std::move(given)} {
+    std::vector<bool> made(job.grid.size());
+    for (const std::uint32_t tile : job.made) {
+      made.at(tile) = true;
+    }
+    for (std::uint32_t tile = 0; tile < made.size(); ++tile) {
+      if (!made[tile]) {
+        todo.push_back(tile);
+      }
+    }
+    left = todo.size();
+    outcome.tile = job.grid.tile();
+  }
 };
 
-Lanes::Lanes(const ModelStage& stage, int count, Clock clock, Done done)
-    : stage_{stage}, clock_{std::move(clock)}, done_{std::move(done)} {
+Lanes::Lanes(const ModelStage& stage, int count, Clock clock, Told told)
+    : stage_{stage}, clock_{std::move(clock)}, told_{std::move(told)} {
   expect(count >= 1, "a device has at least one lane");
   for (int lane = 0; lane < count; ++lane) {
     threads_.emplace_back([this, lane] { work(static_cast<std::uint32_t>(lane)); });
@@ -31,12 +44,30 @@ Lanes::~Lanes() {
 }
 
 void Lanes::add(BlockJob job) {
+  const auto running = std::make_shared<Running>(std::move(job));
+  if (running->todo.empty()) {
+    running->outcome.begin_us = running->outcome.end_us = clock_();
+    told_.block(running->job, running->outcome);
+    return;
+  }
   under_way_.fetch_add(1);
   {
     const std::lock_guard lock{mutex_};
-    jobs_.push_back(std::make_shared<Running>(std::move(job)));
+    jobs_.push_back(running);
   }
   work_there_.notify_all();
+}
+
+void Lanes::cancel(std::uint64_t ticket) {
+  const std::lock_guard lock{mutex_};
+  for (const std::shared_ptr<Running>& running : jobs_) {
+    if (running->job.ticket == ticket) {
+      const std::lock_guard job_lock{running->mutex};
+      if (!running->outcome.failure) {
+        running->outcome.failure = Failure{Fault::none, "cancelled"};
+      }
+    }
+  }
 }
 
 std::optional<Lanes::Taken> Lanes::take() {
@@ -46,8 +77,8 @@ std::optional<Lanes::Taken> Lanes::take() {
     return std::nullopt;
   }
   const std::shared_ptr<Running> job = jobs_.front();
-  const std::size_t tile = job->next++;
-  if (job->next == job->job.grid.size()) {
+  const std::size_t tile = job->todo[job->next++];
+  if (job->next == job->todo.size()) {
     jobs_.pop_front();
   }
   return Taken{job, tile};
@@ -62,6 +93,7 @@ void Lanes::work(std::uint32_t lane) {
       return taken->job->outcome.failure.has_value();
     }();
     if (hopeless) {
+      // Its pixels do not matter any more; the tile is counted.
       settle(*taken, TileReport{.peak_bytes = 0, .out_of_memory = {}, .tile = job.grid.tile()}, lane, begin_us);
     } else {
       settle(*taken, stage_.run_tile(job.item->part(), job.grid, taken->tile, job.pixels, job.rect), lane, begin_us);
@@ -74,6 +106,7 @@ void Lanes::settle(const Taken& taken, const Result<TileReport>& result, std::ui
   const std::int64_t end_us = clock_();
   busy_us_.fetch_add(end_us - begin_us, std::memory_order_relaxed);
   bool last = false;
+  bool whole = false;
   {
     const std::lock_guard lock{running.mutex};
     BlockOutcome& outcome = running.outcome;
@@ -84,6 +117,7 @@ void Lanes::settle(const Taken& taken, const Result<TileReport>& result, std::ui
     if (!result) {
       outcome.failure = result.failure();
     } else {
+      whole = !outcome.failure;
       const TileReport& report = result.value();
       outcome.peak_bytes = std::max(outcome.peak_bytes, report.peak_bytes);
       outcome.tile = {std::min(outcome.tile.height, report.tile.height),
@@ -94,8 +128,11 @@ void Lanes::settle(const Taken& taken, const Result<TileReport>& result, std::ui
     }
     last = --running.left == 0;
   }
+  if (whole && !last) {
+    told_.tile(running.job, static_cast<std::uint32_t>(taken.tile));
+  }
   if (last) {
-    done_(running.job, running.outcome);
+    told_.block(running.job, running.outcome);
     // The image may be freed now, by the lane that used it last.
     running.job.item.reset();
     under_way_.fetch_sub(1);

@@ -51,17 +51,21 @@ struct BlockJob {
   Rect rect;                       ///< of the block, output pixels of the item
   std::span<std::uint8_t> pixels;  ///< of the block; the caller's, until the outcome is told
   BlockKey key;
+  std::vector<std::uint32_t> made{};  ///< tiles whose pixels are there already, from an executor before this one
 };
 
 class Lanes {
  public:
   /// Microseconds of the caller's steady clock.
   using Clock = std::function<std::int64_t()>;
-  /// Called once for each job, by the lane that did its last tile.
-  using Done = std::function<void(const BlockJob&, const BlockOutcome&)>;
+  /// What the lanes tell, each on the lane that did it.
+  struct Told {
+    std::function<void(const BlockJob&, std::uint32_t tile)> tile;      ///< its pixels are in the block
+    std::function<void(const BlockJob&, const BlockOutcome&)> block{};  ///< once for each job, after its last tile
+  };
 
   /// Starts `count` threads. `stage` must outlive the lanes.
-  Lanes(const ModelStage& stage, int count, Clock clock, Done done);
+  Lanes(const ModelStage& stage, int count, Clock clock, Told told);
   /// Drops the tiles that no lane has taken, and waits for those that one has.
   ~Lanes();
   Lanes(const Lanes&) = delete;
@@ -69,6 +73,8 @@ class Lanes {
 
   /// Any thread. Blocks are begun in the order of their jobs. Never waits: the arena bounds what is under way.
   void add(BlockJob job);
+  /// The tiles of this block that no lane has taken are not made: it ends as a failure without a fault.
+  void cancel(std::uint64_t ticket);
   /// True if no block is under way.
   [[nodiscard]] bool idle() const noexcept { return under_way_.load() == 0; }
   /// Busy time of all lanes since the start, microseconds.
@@ -86,7 +92,7 @@ class Lanes {
 
   const ModelStage& stage_;
   Clock clock_;
-  Done done_;
+  Told told_;
   std::mutex mutex_;
   std::condition_variable work_there_;
   std::deque<std::shared_ptr<Running>> jobs_;  ///< with tiles that no lane has taken

@@ -1,12 +1,13 @@
 #pragma once
-// The two-way line between a rank and its executor: whole messages as bytes, in order. Today a pair of queues between
-// threads; a socketpair later, without a change to its callers.
+// The two-way line between a rank and its executor: whole messages as bytes, in order. A pair of queues between
+// threads, or a socket between processes.
 
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/file.hpp"
 #include "base/wire.hpp"
 
 namespace pantile {
@@ -18,6 +19,8 @@ class Link {
   virtual void send(Bytes message) = 0;
   /// One thread. The next message, waiting for it at most `timeout`.
   [[nodiscard]] virtual std::optional<Bytes> receive(std::chrono::milliseconds timeout) = 0;
+  /// The thread that receives: nobody is at the other end any more, and all that was said has been received.
+  [[nodiscard]] virtual bool closed() const = 0;
 };
 
 struct LinkPair {
@@ -26,5 +29,9 @@ struct LinkPair {
 };
 
 [[nodiscard]] LinkPair linked_threads();
+
+/// One end of a connected stream socket. A message is its length (u32) and its bytes; one that a death cut short is
+/// never received. What the other end does not take at once is kept, and sent on by later calls.
+[[nodiscard]] std::unique_ptr<Link> linked_by_socket(File socket);
 
 }  // namespace pantile

@@ -118,6 +118,21 @@ void RankLog::span(const Span& span) noexcept {
   });
 }
 
+void RankLog::death(const DeathCertificate& death) noexcept {
+  impl_->add([&] {
+    Json begun = Json::array();
+    for (const auto& [item, tiles] : death.begun) {
+      begun.push_back({{"item", index(item)}, {"tiles_made", tiles}});
+    }
+    return text_of(Json{{"death", death.how},
+                        {"at_us", now_us()},
+                        {"pid", death.pid},
+                        {"oom_kills", death.oom_kills},
+                        {"begun", begun},
+                        {"words", death.words}});
+  });
+}
+
 void RankLog::event(log::Level level, std::string_view text) noexcept {
   impl_->add([&] {
     return text_of(Json{{"event", level_names[static_cast<std::size_t>(level)]}, {"at_us", now_us()}, {"text", text}});

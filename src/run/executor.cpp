@@ -18,6 +18,7 @@
 #include "pipeline/bounded_queue.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "pipeline/lanes.hpp"
+#include "run/confinement.hpp"
 #include "run/item_decoder.hpp"
 #include "run/stage_setup.hpp"
 #include "run/tile_timing.hpp"
@@ -25,6 +26,10 @@
 
 namespace pantile {
 namespace {
+
+/// The most that decoders take beside what is charged for them, with the stacks of all threads. Far above what any
+/// image needs; a decoder that runs away is stopped here.
+constexpr std::uint64_t decoder_bytes = 512 * MiB;
 
 /// Everything that a model needs to run on this device, in the order of its construction.
 struct Device {
@@ -37,7 +42,8 @@ struct Device {
 
 class Executor {
  public:
-  Executor(Link& link, const Arena& arena) : link_{link}, arena_{arena} {}
+  Executor(Link& link, const Arena& arena, OwnProcess own_process)
+      : link_{link}, arena_{arena}, own_process_{own_process} {}
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
   ~Executor() { stop(); }
@@ -50,6 +56,10 @@ class Executor {
           !std::visit([this](const auto& message) { return on(message); }, decode_message<ToExecutor>(*bytes))) {
         return;
       }
+      if (link_.closed()) {
+        stop();
+        return;
+      }
       if (std::chrono::steady_clock::now() >= next_beat && lanes_) {
         next_beat += std::chrono::seconds{1};
         tell(ExecutorBeat{device_->meter.current(), device_->meter.peak(), lanes_->busy_us()});
@@ -58,8 +68,6 @@ class Executor {
   }
 
  private:
-  using Attempt = std::pair<ItemId, std::uint32_t>;
-
   /// Each handler returns false if it was the last message.
   bool on(const Open& open) {
     try {
@@ -72,8 +80,16 @@ class Executor {
     return true;
   }
   bool on(const StartLanes& start) {
+    if (own_process_ == OwnProcess::yes) {
+      // Decoders' own buffers and thread stacks are all that may yet come beside what the meter hands out.
+      limit_growth(device_->meter.cap() - device_->meter.current() + decoder_bytes);
+      confine_to_reading();
+    }
     lanes_.emplace(*device_->stage, start.lanes, &steady_us,
-                   [this](const BlockJob& job, const BlockOutcome& outcome) { finish(job, outcome); });
+                   Lanes::Told{[this](const BlockJob& job, std::uint32_t tile) {
+                                 tell(TileIsMade{job.ticket, tile});
+                               },
+                               [this](const BlockJob& job, const BlockOutcome& outcome) { finish(job, outcome); }});
     decoder_ = std::jthread{[this] { decode_all(); }};
     return true;
   }
@@ -86,9 +102,14 @@ class Executor {
     queue_.push(run, 0);
     return true;
   }
-  bool on(const CancelItem& cancel) {
-    const std::lock_guard lock{cancelled_mutex_};
-    cancelled_.emplace(cancel.item, cancel.attempt);
+  bool on(const CancelBlocks& cancel) {
+    for (const std::uint64_t ticket : cancel.tickets) {
+      {
+        const std::lock_guard lock{cancelled_mutex_};
+        cancelled_.insert(ticket);
+      }
+      lanes_->cancel(ticket);
+    }
     return true;
   }
   bool on(const StopExecutor& /*stop*/) {
@@ -149,10 +170,11 @@ class Executor {
   void decode_all() {
     ItemDecoder decoder{limits_, alpha_, [this](std::uint64_t bytes) { return charge_bytes(bytes); }};
     while (const std::optional<RunBlock> run = queue_.pop()) {
-      if (is_cancelled(*run)) {
+      if (take_cancelled(run->ticket)) {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
         continue;
       }
+      tell(BlockBegins{run->ticket});
       const TileGrid grid = grid_of(*run);
       const std::int64_t begin_us = steady_us();
       const std::optional<ItemDecoder::Decoded> answer = decode(decoder, *run, grid);
@@ -163,7 +185,9 @@ class Executor {
       if (decoder.has_read()) {
         tell(DecodeSpan{run->key.item, begin_us, steady_us()});
       }
-      if (decoded) {
+      if (take_cancelled(run->ticket)) {
+        tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
+      } else if (decoded) {
         lanes_->add(job_of(*run, grid, decoded.value()));
       } else {
         tell(BlockHasFailed{run->ticket, decoded.failure().fault, decoded.failure().detail});
@@ -224,11 +248,13 @@ class Executor {
             .grid = grid,
             .rect = run.rect,
             .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
-            .key = run.key};
+            .key = run.key,
+            .made = run.made};
   }
 
   /// On the lane that did a block's last tile.
   void finish(const BlockJob& job, const BlockOutcome& outcome) {
+    static_cast<void>(take_cancelled(job.ticket));
     if (outcome.failure) {
       tell(BlockHasFailed{job.ticket, outcome.failure->fault, outcome.failure->detail});
       return;
@@ -246,11 +272,10 @@ class Executor {
                      .end_us = outcome.end_us});
   }
 
-  /// With the last block of an attempt it is forgotten: a failure that did not count gives its number again.
-  [[nodiscard]] bool is_cancelled(const RunBlock& run) {
-    const Attempt attempt{run.key.item, run.attempt};
+  /// A block is cancelled once, and answered once.
+  [[nodiscard]] bool take_cancelled(std::uint64_t ticket) {
     const std::lock_guard lock{cancelled_mutex_};
-    return run.last_of_item ? cancelled_.erase(attempt) > 0 : cancelled_.contains(attempt);
+    return cancelled_.erase(ticket) > 0;
   }
 
   void stop() {
@@ -261,21 +286,22 @@ class Executor {
 
   Link& link_;
   const Arena& arena_;
+  OwnProcess own_process_;
   std::optional<Device> device_;
   ImageConfig::Alpha alpha_ = ImageConfig::Alpha::drop;
   DecodeLimits limits_;
   BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena
   std::mutex cancelled_mutex_;
-  std::set<Attempt> cancelled_;
+  std::set<std::uint64_t> cancelled_;  ///< tickets
   std::optional<Lanes> lanes_;
   std::jthread decoder_;
 };
 
 }  // namespace
 
-void run_executor(Link& link, const Arena& arena) {
+void run_executor(Link& link, const Arena& arena, OwnProcess own_process) {
   try {
-    Executor{link, arena}.serve();
+    Executor{link, arena, own_process}.serve();
   } catch (const std::exception& error) {
     // No thread to be had, no memory for a message: this device is of no use any more.
     link.send(encode_message(FromExecutor{OpenFailed{static_cast<std::int32_t>(ExitCode::failed),

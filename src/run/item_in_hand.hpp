@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -17,9 +16,10 @@ struct ItemInHand {
   std::size_t begun = 0;       ///< of todo, handed to the executor
   std::size_t out = 0;         ///< handed to the executor, not answered
   std::size_t stored = 0;      ///< appended to a shard
-  std::size_t lost = 0;        ///< failed, or done after another block had failed
-  std::optional<std::chrono::steady_clock::time_point> started;
+  std::size_t lost = 0;        ///< failed, cancelled, or done after another block had failed
+  std::optional<double> started_s;
   std::optional<Failure> failure;
+  bool comes_back = false;  ///< what is not begun of it is cancelled: somebody else, or a later start, makes the rest
 
   explicit ItemInHand(AssignedItem given) : assigned{std::move(given)} {
     for (const BlockRange& range : assigned.blocks) {
@@ -31,6 +31,8 @@ struct ItemInHand {
 
   /// Every block that was asked for is in a shard.
   [[nodiscard]] bool complete() const noexcept { return stored == todo.size(); }
+  /// Nothing more of it is wanted from here.
+  [[nodiscard]] bool is_off() const noexcept { return failure || comes_back; }
   /// A block of it is with the executor or the shard thread.
   [[nodiscard]] bool under_way() const noexcept { return out > 0 || stored + lost < begun; }
   /// What the executor holds for it: at most three bytes a pixel in the common case.

@@ -17,7 +17,7 @@
 #include "plan/forecast.hpp"
 #include "report/live.hpp"
 #include "run/device_plan.hpp"
-#include "run/executor.hpp"
+#include "run/executor_host.hpp"
 #include "run/scheduler_setup.hpp"
 #include "run/tile_timing.hpp"
 
@@ -36,19 +36,19 @@ constexpr double finish_s = 0.1;
 constexpr double slower = 1.2;
 constexpr double faster = 0.85;
 
-/// A device of this machine with the model open, as a worker would have it, in a thread.
+/// A device of this machine with the model open, as a worker would have it.
 class DeviceOnTrial {
  public:
   DeviceOnTrial(const RunConfig& config, const Prospect& job, const NodeShare& share)
       : budget_{device_budget(config, share, static_cast<std::uint64_t>(job.facts.output_channels))},
         arena_{budget_.arena},
-        executor_{[this] { run_executor(*link_.executor, arena_); }} {
+        host_{host_executor(config.devices.isolation, arena_)} {
     const Clock::time_point begin = Clock::now();
     tell(Open{.config = effective_text(config),
               .config_folder = config.folder.string(),
               .model_digest = job.model_digest,
               .cap_bytes = budget_.cap,
-              .outside_bytes = budget_.arena + budget_.shard_buffers});
+              .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation)});
     opened_ = await<Opened>();
     open_s_ = std::chrono::duration<double>(Clock::now() - begin).count();
   }
@@ -72,20 +72,26 @@ class DeviceOnTrial {
  private:
   template <class Message>
   void tell(Message message) {
-    link_.rank->send(encode_message(ToExecutor{std::move(message)}));
+    host_->send(std::move(message));
   }
   template <class Answer>
   Answer await() {
     for (;;) {
-      const std::optional<Bytes> bytes = link_.rank->receive(std::chrono::milliseconds{100});
-      if (!bytes) {
+      std::optional<FromExecutor> message = host_->receive();
+      if (!message) {
+        if (const std::optional<ExecutorDeath> death = host_->ended()) {
+          throw Error{
+              fmt::format("the executor died ({}) while it opened the model and made tiles of nothing. What it "
+                          "said is above; `pantile doctor` tests the machine.",
+                          death->how)};
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
         continue;
       }
-      auto message = decode_message<FromExecutor>(*bytes);
-      if (auto* const answer = std::get_if<Answer>(&message)) {
+      if (auto* const answer = std::get_if<Answer>(&*message)) {
         return std::move(*answer);
       }
-      if (const auto* const failed = std::get_if<OpenFailed>(&message)) {
+      if (const auto* const failed = std::get_if<OpenFailed>(&*message)) {
         throw Error{failed->text, static_cast<ExitCode>(failed->code)};
       }
     }
@@ -93,13 +99,7 @@ class DeviceOnTrial {
 
   DeviceBudget budget_;
   Arena arena_;
-  LinkPair link_ = linked_threads();
-  std::jthread executor_;
-  /// Destroyed before the thread is joined, also when the constructor throws.
-  struct Stopper {
-    Link& link;
-    ~Stopper() { link.send(encode_message(ToExecutor{StopExecutor{}})); }
-  } stopper_{*link_.rank};
+  std::unique_ptr<ExecutorHost> host_;
   Opened opened_;
   double open_s_ = 0;
 };

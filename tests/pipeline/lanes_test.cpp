@@ -4,7 +4,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <mutex>
+#include <numeric>
 #include <random>
+#include <set>
 
 #include "base/file.hpp"
 #include "image/block_grid.hpp"
@@ -40,6 +43,7 @@ class LanesTest : public ::testing::Test {
   struct Made {
     std::vector<std::uint8_t> pixels;
     BlockOutcome outcome;
+    std::vector<std::uint32_t> tiles;  ///< told to be made
   };
   /// Makes the whole output with these tiles on these lanes, a few times at once.
   std::vector<Made> make(Extent tile, int lanes, std::size_t jobs) {
@@ -51,12 +55,18 @@ class LanesTest : public ::testing::Test {
     std::size_t done = 0;
     {
       Lanes running{stage_, lanes, [] { return std::int64_t{0}; },
-                    [&](const BlockJob& job, const BlockOutcome& outcome) {
-                      const std::lock_guard lock{mutex};
-                      made[job.ticket].outcome = outcome;
-                      ++done;
-                      told.notify_one();
-                    }};
+                    Lanes::Told{.tile =
+                                    [&](const BlockJob& job, std::uint32_t one) {
+                                      const std::lock_guard lock{mutex};
+                                      made[job.ticket].tiles.push_back(one);
+                                    },
+                                .block =
+                                    [&](const BlockJob& job, const BlockOutcome& outcome) {
+                                      const std::lock_guard lock{mutex};
+                                      made[job.ticket].outcome = outcome;
+                                      ++done;
+                                      told.notify_one();
+                                    }}};
       for (std::size_t i = 0; i < jobs; ++i) {
         made[i].pixels.resize(static_cast<std::size_t>(rect.area()) * 3);
         running.add({.ticket = i,
@@ -70,6 +80,44 @@ class LanesTest : public ::testing::Test {
       told.wait(lock, [&] { return done == jobs; });
     }
     return made;
+  }
+
+  [[nodiscard]] Extent output() const {
+    return output_extent(facts_.geometry, Border::replicate, item_->image.extent());
+  }
+  [[nodiscard]] TileGrid grid(Extent tile) const {
+    return {item_->image.extent(), facts_.geometry, Border::replicate, whole(output()), tile};
+  }
+  /// Makes the tiles that are not in `made`, and returns those that the lane told of.
+  std::vector<std::uint32_t> make_rest(Extent tile, std::vector<std::uint8_t>& pixels,
+                                       const std::vector<std::uint32_t>& made) {
+    std::mutex mutex;
+    std::condition_variable told;
+    std::vector<std::uint32_t> tiles;
+    bool done = false;
+    Lanes running{stage_, 2, [] { return std::int64_t{0}; },
+                  Lanes::Told{.tile =
+                                  [&](const BlockJob&, std::uint32_t one) {
+                                    const std::lock_guard lock{mutex};
+                                    tiles.push_back(one);
+                                  },
+                              .block =
+                                  [&](const BlockJob&, const BlockOutcome& outcome) {
+                                    EXPECT_FALSE(outcome.failure);
+                                    const std::lock_guard lock{mutex};
+                                    done = true;
+                                    told.notify_one();
+                                  }}};
+    running.add({.ticket = 1,
+                 .item = item_,
+                 .grid = grid(tile),
+                 .rect = whole(output()),
+                 .pixels = pixels,
+                 .key = {},
+                 .made = made});
+    std::unique_lock lock{mutex};
+    told.wait(lock, [&] { return done; });
+    return tiles;
   }
 
   Meter meter_;
@@ -91,6 +139,68 @@ TEST_F(LanesTest, MakeTheSamePixelsWhateverTheTilesAndLanes) {
       }
     }
   }
+}
+
+TEST_F(LanesTest, TellEachTileButTheLastAndMakeOnlyWhatIsNotMade) {
+  const Made whole = make({16, 16}, 2, 1)[0];
+  const std::size_t tiles = grid({16, 16}).size();
+  ASSERT_GT(tiles, 4U);
+  EXPECT_EQ(whole.tiles.size(), tiles - 1);
+  EXPECT_EQ((std::set<std::uint32_t>{whole.tiles.begin(), whole.tiles.end()}.size()), tiles - 1) << "each once";
+
+  // Half of the tiles are there already, in a colour that no tile would give them.
+  std::vector<std::uint8_t> pixels(whole.pixels.size(), 7);
+  std::vector<std::uint32_t> made;
+  for (std::uint32_t tile = 0; tile < tiles; tile += 2) {
+    made.push_back(tile);
+  }
+  const std::vector<std::uint32_t> told = make_rest({16, 16}, pixels, made);
+  EXPECT_EQ(told.size(), tiles - made.size() - 1);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
+    kept += pixels[i] == 7 && whole.pixels[i] != 7 ? 1U : 0U;
+    EXPECT_TRUE(pixels[i] == 7 || pixels[i] == whole.pixels[i]);
+  }
+  EXPECT_GT(kept, pixels.size() / 3);
+  EXPECT_LT(kept, pixels.size() * 2 / 3);
+}
+
+TEST_F(LanesTest, ABlockWhoseTilesAreAllMadeIsDoneAtOnce) {
+  std::vector<std::uint8_t> pixels = make({16, 16}, 2, 1)[0].pixels;
+  const std::vector<std::uint8_t> before = pixels;
+  std::vector<std::uint32_t> all(grid({16, 16}).size());
+  std::iota(all.begin(), all.end(), 0U);
+  EXPECT_TRUE(make_rest({16, 16}, pixels, all).empty());
+  EXPECT_EQ(pixels, before);
+}
+
+TEST_F(LanesTest, ACancelledBlockEndsWithoutItsOtherTiles) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t tiles = 0;
+  std::optional<BlockOutcome> outcome;
+  Lanes* running = nullptr;
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(whole(output()).area()) * 3);
+  Lanes lanes{stage_, 1, [] { return std::int64_t{0}; },
+              Lanes::Told{.tile =
+                              [&](const BlockJob& job, std::uint32_t) {
+                                const std::lock_guard lock{mutex};
+                                ++tiles;
+                                running->cancel(job.ticket);
+                              },
+                          .block =
+                              [&](const BlockJob&, const BlockOutcome& told) {
+                                const std::lock_guard lock{mutex};
+                                outcome = told;
+                                changed.notify_one();
+                              }}};
+  running = &lanes;
+  lanes.add({.ticket = 9, .item = item_, .grid = grid({16, 16}), .rect = whole(output()), .pixels = pixels, .key = {}});
+  std::unique_lock lock{mutex};
+  changed.wait(lock, [&] { return outcome.has_value(); });
+  EXPECT_EQ(tiles, 1U);
+  ASSERT_TRUE(outcome->failure);
+  EXPECT_EQ(outcome->failure->fault, Fault::none);
 }
 
 TEST_F(LanesTest, OutOfMemoryCostsSmallerTilesAndNoPixel) {

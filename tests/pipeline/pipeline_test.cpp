@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <random>
@@ -105,14 +107,24 @@ TEST(BoundedQueue, ClosingWakesAllAndKeepsWhatIsThere) {
   EXPECT_EQ(queue.pop(), std::nullopt);
 }
 
-TEST(Link, PassesMessagesBothWaysInOrder) {
-  LinkPair pair = linked_threads();
+LinkPair linked_sockets() {
+  std::array<int, 2> ends{};
+  expect(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "a socket pair can be made");
+  return {linked_by_socket(File{ends[0]}), linked_by_socket(File{ends[1]})};
+}
+
+class LinkTest : public ::testing::TestWithParam<LinkPair (*)()> {};
+INSTANTIATE_TEST_SUITE_P(Ways, LinkTest, ::testing::Values(&linked_threads, &linked_sockets));
+
+TEST_P(LinkTest, PassesMessagesBothWaysInOrder) {
+  LinkPair pair = GetParam()();
   std::jthread executor{[&] {
     for (int i = 0; i < 1000; ++i) {
       const auto message = pair.executor->receive(1s);
       ASSERT_TRUE(message);
       pair.executor->send(*message);
     }
+    EXPECT_TRUE(pair.executor->receive(10s)) << "listening, it sends on what did not fit";
   }};
   for (std::uint32_t i = 0; i < 1000; ++i) {
     pair.rank->send(std::move(Writer{}.put(i)).bytes());
@@ -123,6 +135,53 @@ TEST(Link, PassesMessagesBothWaysInOrder) {
     EXPECT_EQ(Reader{*back}.get<std::uint32_t>(), i);
   }
   EXPECT_FALSE(pair.rank->receive(0ms));
+  pair.rank->send(Bytes(1));
+}
+
+TEST_P(LinkTest, NeverBlocksWhoeverSendsHoweverMuch) {
+  // 64 MB, far more than a socket holds, before the other end reads any of it.
+  LinkPair pair = GetParam()();
+  constexpr std::uint32_t count = 64;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    pair.rank->send(Bytes(1'000'000 + i, static_cast<std::byte>(i)));
+  }
+  std::jthread reader{[&] {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto message = pair.executor->receive(10s);
+      ASSERT_TRUE(message);
+      EXPECT_EQ(*message, Bytes(1'000'000 + i, static_cast<std::byte>(i)));
+    }
+    pair.executor->send(Bytes(3));
+  }};
+  // What did not fit goes out while this end listens.
+  EXPECT_EQ(pair.rank->receive(20s), Bytes(3));
+  EXPECT_FALSE(pair.rank->closed());
+}
+
+TEST(SocketLink, GivesWholeMessagesUpToTheEndAndNothingOfATornOne) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const auto link = linked_by_socket(File{ends[0]});
+  {
+    const auto other = linked_by_socket(File{ends[1]});
+    other->send(Bytes(5, std::byte{1}));
+    other->send(Bytes(7, std::byte{2}));
+    const std::array<char, 6> torn{100, 0, 0, 0, 3, 3};  // 100 bytes are announced, two come
+    ASSERT_EQ(::write(ends[1], torn.data(), torn.size()), 6);
+  }
+  EXPECT_EQ(link->receive(1s), Bytes(5, std::byte{1}));
+  EXPECT_FALSE(link->closed()) << "something is left to be received";
+  EXPECT_EQ(link->receive(1s), Bytes(7, std::byte{2}));
+  EXPECT_FALSE(link->receive(1s));
+  EXPECT_TRUE(link->closed());
+  link->send(Bytes(9));  // To nobody: no signal, no error.
+}
+
+TEST(Arena, IsTheSameMemoryThroughAnotherDescriptor) {
+  const Arena ours{1 << 20};
+  const Arena theirs{File{::dup(ours.descriptor())}, ours.capacity()};
+  theirs.at({4096, 10})[3] = std::byte{42};
+  EXPECT_EQ(ours.at({4096, 10})[3], std::byte{42});
 }
 
 TEST(ExecutorProtocol, FactsOfTheModelCrossUnchanged) {

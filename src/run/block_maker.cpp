@@ -1,0 +1,200 @@
+#include "run/block_maker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+
+namespace pantile {
+namespace {
+
+/// Loading a large model from slow storage takes its time.
+constexpr double longest_opening_s = 1800;
+/// Before the second executor in a row that did nothing, doubled for each further one.
+constexpr double first_pause_s = 0.5;
+constexpr double longest_pause_s = 8;
+
+std::string what_ended_it(const ExecutorDeath& death, double patience_s) {
+  switch (death.cause) {
+    case DeathCause::hung:
+      return fmt::format("nothing moved for {:.0f} s while the executor worked on this image alone", patience_s);
+    case DeathCause::out_of_memory:
+      return "the executor was ended for lack of memory while it worked on this image alone";
+    case DeathCause::killed:
+      return fmt::format("the executor was killed ({}) each time that it worked on this image alone", death.how);
+    case DeathCause::crashed: break;
+  }
+  const std::string words = death.words.empty() ? "" : fmt::format("; its last words: {}", death.words.back());
+  return fmt::format("the executor died ({}) while it worked on this image alone{}", death.how, words);
+}
+
+}  // namespace
+
+BlockMaker::BlockMaker(std::unique_ptr<ExecutorHost> host, Open open, double patience_s, Certify certify, double now_s)
+    : host_{std::move(host)},
+      open_{std::move(open)},
+      patience_s_{patience_s},
+      certify_{std::move(certify)},
+      phase_since_s_{now_s} {
+  host_->send(open_);
+}
+
+void BlockMaker::start_lanes(std::int32_t lanes, double now_s) {
+  lanes_ = lanes;
+  phase_ = Phase::open;
+  host_->send(StartLanes{lanes});
+  give(now_s);
+}
+
+void BlockMaker::make(RunBlock run, bool alone, double now_s) {
+  in_flight_.add(run.ticket, run.key.item, alone);
+  const InFlight::Ticket ticket = run.ticket;
+  orders_.emplace(ticket, std::move(run));
+  give(now_s);
+}
+
+void BlockMaker::give(double now_s) {
+  while (phase_ == Phase::open) {
+    const std::optional<InFlight::Ticket> ticket = in_flight_.give(now_s);
+    if (!ticket) {
+      break;
+    }
+    RunBlock run = orders_.at(*ticket);
+    run.made = in_flight_.tiles_made(*ticket);
+    host_->send(run);
+  }
+}
+
+void BlockMaker::cancel(ItemId item) {
+  CancelBlocks message;
+  for (const InFlight::Ticket ticket : in_flight_.tickets_of(item)) {
+    if (!in_flight_.is_given(ticket)) {
+      fail(ticket, {Fault::none, "cancelled"});
+    } else if (cancelled_.insert(ticket).second) {
+      message.tickets.push_back(ticket);
+    }
+  }
+  if (!message.tickets.empty()) {
+    host_->send(message);
+  }
+}
+
+std::optional<BlockMaker::News> BlockMaker::poll(double now_s) {
+  if (!news_.empty()) {
+    News news = std::move(news_.front());
+    news_.pop_front();
+    return news;
+  }
+  if (phase_ == Phase::pausing) {
+    if (now_s - phase_since_s_ >= pause_s_) {
+      host_->restart();
+      host_->send(open_);
+      phase_ = Phase::opening;
+      phase_since_s_ = now_s;
+    }
+    return std::nullopt;
+  }
+  while (std::optional<FromExecutor> message = host_->receive()) {
+    if (std::optional<News> news = sift(std::move(*message), now_s)) {
+      return news;
+    }
+  }
+  if (const std::optional<ExecutorDeath> death = host_->ended()) {
+    bury(*death, now_s);
+  } else {
+    look_for_hang(now_s);
+  }
+  return std::nullopt;
+}
+
+std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double now_s) {
+  if (auto* const opened = std::get_if<Opened>(&message)) {
+    if (lanes_ == 0) {
+      return std::move(*opened);
+    }
+    log::info("a new executor has taken over");
+    start_lanes(lanes_, now_s);
+    return std::nullopt;
+  }
+  if (const auto* const begins = std::get_if<BlockBegins>(&message)) {
+    in_flight_.begins(begins->ticket, now_s);
+    return std::nullopt;
+  }
+  if (const auto* const tile = std::get_if<TileIsMade>(&message)) {
+    in_flight_.made(tile->ticket, tile->tile, now_s);
+    return std::nullopt;
+  }
+  const auto answered = [&](InFlight::Ticket ticket) {
+    in_flight_.answered(ticket, now_s);
+    cancelled_.erase(ticket);
+    orders_.erase(ticket);
+    give(now_s);
+  };
+  if (auto* const done = std::get_if<BlockIsDone>(&message)) {
+    answered(done->ticket);
+    return std::move(*done);
+  }
+  if (auto* const failed = std::get_if<BlockHasFailed>(&message)) {
+    answered(failed->ticket);
+    return std::move(*failed);
+  }
+  if (auto* const span = std::get_if<DecodeSpan>(&message)) {
+    return *span;
+  }
+  if (auto* const beat = std::get_if<ExecutorBeat>(&message)) {
+    return *beat;
+  }
+  if (auto* const failed = std::get_if<OpenFailed>(&message)) {
+    return std::move(*failed);
+  }
+  expect(false, "a worker does not time tiles");
+  return std::nullopt;
+}
+
+/// The blocks that nobody is to blame for are given to the next executor, with the tiles that they have.
+void BlockMaker::bury(const ExecutorDeath& death, double now_s) {
+  const InFlight::Verdict verdict = in_flight_.died(death.cause);
+  certify_(death, verdict.begun);
+  if (verdict.retire) {
+    throw Error{
+        fmt::format("the executor died {} times in a row ({}) with no image to blame: this device is given up. "
+                    "Its last words are in the log above; `pantile doctor` tests the machine.",
+                    verdict.deaths, death.how)};
+  }
+  if (verdict.guilty) {
+    const Fault fault = verdict.is_final ? Fault::killed : Fault::crashed;
+    for (const InFlight::Ticket ticket : in_flight_.tickets_of(*verdict.guilty)) {
+      cancelled_.erase(ticket);
+      fail(ticket, {fault, what_ended_it(death, patience_s_)});
+    }
+  }
+  for (const InFlight::Ticket ticket : std::exchange(cancelled_, {})) {
+    fail(ticket, {Fault::none, "cancelled"});
+  }
+  pause_s_ = verdict.deaths < 2 ? 0 : std::min(longest_pause_s, first_pause_s * (1U << (verdict.deaths - 2)));
+  phase_ = Phase::pausing;
+  phase_since_s_ = now_s;
+}
+
+void BlockMaker::fail(InFlight::Ticket ticket, Failure failure) {
+  in_flight_.drop(ticket);
+  orders_.erase(ticket);
+  news_.emplace_back(BlockHasFailed{ticket, failure.fault, std::move(failure.detail)});
+}
+
+void BlockMaker::look_for_hang(double now_s) {
+  if (now_s < next_look_s_) {
+    return;
+  }
+  next_look_s_ = now_s + 0.2;
+  const bool hangs = phase_ == Phase::open ? in_flight_.hangs(now_s, patience_s_)
+                                           : now_s - phase_since_s_ > std::max(longest_opening_s, patience_s_);
+  if (hangs && host_->kill_hung()) {
+    log::warn("nothing moves in the executor for {:.0f} s: it is ended, and another one started", patience_s_);
+  }
+}
+
+}  // namespace pantile

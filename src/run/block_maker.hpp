@@ -1,0 +1,72 @@
+#pragma once
+// A worker's side of its executor: gives it blocks, hears what became of them, and outlives its death. What a death
+// means is plan/in_flight's to decide; a worker only sees that some of its blocks take longer, or have failed.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "pipeline/executor_protocol.hpp"
+#include "plan/in_flight.hpp"
+#include "run/executor_host.hpp"
+
+namespace pantile {
+
+/// Owned and called by the worker's thread. Time is an argument, seconds of a clock that never goes back.
+class BlockMaker {
+ public:
+  /// What the worker hears. A failure without a fault: the block was cancelled.
+  using News = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat>;
+  /// Where death certificates go.
+  using Certify = std::function<void(const ExecutorDeath&, const std::vector<InFlight::Begun>& begun)>;
+
+  /// `open` is sent to each executor in turn; only the first one's Opened is news.
+  /// `patience_s`: without progress for so long, an executor hangs.
+  BlockMaker(std::unique_ptr<ExecutorHost> host, Open open, double patience_s, Certify certify, double now_s);
+
+  void start_lanes(std::int32_t lanes, double now_s);
+  /// Tickets grow. `alone`: the item has failed before.
+  void make(RunBlock run, bool alone, double now_s);
+  /// What is not begun of this item is not made; each of its blocks is still answered.
+  void cancel(ItemId item);
+  /// The worker is done with the item.
+  void settled(ItemId item) { in_flight_.settled(item); }
+
+  /// Looks after the executor, and returns the next news if there is one. Throws Error if this device is not worth
+  /// another executor.
+  [[nodiscard]] std::optional<News> poll(double now_s);
+
+ private:
+  enum class Phase : std::uint8_t { opening, open, pausing };
+
+  void give(double now_s);
+  [[nodiscard]] std::optional<News> sift(FromExecutor message, double now_s);
+  void bury(const ExecutorDeath& death, double now_s);
+  void fail(InFlight::Ticket ticket, Failure failure);
+  void look_for_hang(double now_s);
+
+  std::unique_ptr<ExecutorHost> host_;
+  Open open_;
+  double patience_s_;
+  Certify certify_;
+  Phase phase_ = Phase::opening;
+  double phase_since_s_;
+  double pause_s_ = 0;
+  double next_look_s_ = 0;
+  std::int32_t lanes_ = 0;  ///< 0: not planned yet
+  InFlight in_flight_;
+  std::map<InFlight::Ticket, RunBlock> orders_;
+  std::set<InFlight::Ticket> cancelled_;  ///< that the executor has not answered
+  std::deque<News> news_;
+};
+
+}  // namespace pantile
