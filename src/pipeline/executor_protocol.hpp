@@ -80,7 +80,7 @@ struct OpenFailed {
 struct BlockBegins {
   std::uint64_t ticket = 0;
 };
-/// The pixels of this tile are in the block's slot; not said of a block's last tile.
+/// The pixels of this tile are in the block's slot. Not said of a block's last tile, and perhaps after BlockIsDone.
 struct TileIsMade {
   std::uint64_t ticket = 0;
   std::uint32_t tile = 0;

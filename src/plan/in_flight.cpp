@@ -40,7 +40,11 @@ void InFlight::begins(Ticket ticket, double now_s) {
 }
 
 void InFlight::made(Ticket ticket, std::uint32_t tile, double now_s) {
-  Block& block = blocks_.at(ticket);
+  const auto found = blocks_.find(ticket);
+  if (found == blocks_.end()) {
+    return;  // Another lane has ended the block before this one could tell.
+  }
+  Block& block = found->second;
   block.made.push_back(tile);
   block.progress_s = now_s;
   news_s_ = now_s;

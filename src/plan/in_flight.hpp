@@ -44,6 +44,7 @@ class InFlight {
 
   // What the executor says.
   void begins(Ticket ticket, double now_s);
+  /// May be said late, after the block was answered.
   void made(Ticket ticket, std::uint32_t tile, double now_s);
   void answered(Ticket ticket, double now_s);
 

@@ -114,6 +114,14 @@ TEST_F(InFlightTest, KillsInCompanyWithoutProgressFindTheOneToBlame) {
   EXPECT_EQ(begin(), Tickets{1}) << "nothing moved: one by one from now on";
 }
 
+TEST_F(InFlightTest, ATileThatIsToldAfterItsBlockMeansNothing) {
+  add(1, 10);
+  begin();
+  blocks_.answered(1, 1);
+  blocks_.made(1, 3, 2);
+  EXPECT_TRUE(blocks_.empty());
+}
+
 TEST_F(InFlightTest, ADeviceThatDiesThreeTimesOverNothingIsRetired) {
   for (const DeathCause cause : {DeathCause::crashed, DeathCause::killed, DeathCause::hung}) {
     InFlight idle;

@@ -1,0 +1,223 @@
+"""What ends an executor does not end a run: the images are done by the next one, or named if they are to blame."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from runs import BINARY, PAGES, Job, digest, environment, pantile, run, verified
+
+MISBEHAVE = os.environ.get("PANTILE_MISBEHAVE_LIB", "")
+
+
+def executors_of(output: Path) -> list[int]:
+    """The pids of executors whose rank, or single process, works on this folder."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and (process / "comm").read_text().strip() == "pantile-exec":
+                parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                if str(output).encode() in Path("/proc", parent, "cmdline").read_bytes():
+                    found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def start(job: Path, output: Path, *arguments: object, variables: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(BINARY), "run", str(job), "--output", str(output), *map(str, arguments)],
+        env={**environment(), **(variables or {})}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+
+def certificates(output: Path) -> list[dict]:
+    """All death certificates of a run."""
+    lines = [line for log in sorted((output / "logs").glob("rank-*.jsonl")) for line in log.read_text().splitlines()]
+    return [entry for entry in map(json.loads, lines) if "death" in entry]
+
+
+def digests_by_path(output: Path) -> dict[str, str]:
+    done = pantile("inspect", output, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return {item["path"]: item["digest"] for item in json.loads(done.stdout)["items"] if item["status"] == "done"}
+
+
+def quarantine(output: Path) -> dict[str, dict[str, str]]:
+    with (output / "quarantine.csv").open(newline="") as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run(Job(folder, inputs=[PAGES, PAGES]).write(), folder / "out", "--set", "devices.isolation=none")
+    return verified(folder / "out")
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_process_and_a_thread_make_the_same(tmp_path: Path, undisturbed: dict, ranks: int) -> None:
+    job = Job(tmp_path, inputs=[PAGES, PAGES]).write()
+    process = start(job, tmp_path / "out", "--ranks", ranks)
+    seen: set[int] = set()
+    while process.poll() is None:
+        seen.update(executors_of(tmp_path / "out"))
+        time.sleep(0.01)
+    assert process.wait() == 0
+    assert len(seen) == max(1, ranks - 1), "each worker has an executor of its own, and no other"
+    assert verified(tmp_path / "out") == undisturbed
+    assert not executors_of(tmp_path / "out")
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_executors_that_are_killed_all_the_time_cost_no_image(tmp_path: Path, undisturbed: dict, ranks: int) -> None:
+    job = Job(tmp_path, inputs=[PAGES, PAGES], keys=["tiles: {size: 64}"]).write()
+    process = start(job, tmp_path / "out", "--ranks", ranks)
+    dice = random.Random(ranks)
+    kills = 0
+    while process.poll() is None:
+        time.sleep(dice.uniform(0.3, 0.7))
+        for pid in executors_of(tmp_path / "out"):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+            except ProcessLookupError:
+                pass
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert kills >= 3, "the run was long enough to be disturbed"
+    assert verified(tmp_path / "out") == undisturbed
+    deaths = certificates(tmp_path / "out")
+    assert len(deaths) >= kills - 2, "a kill at the very end is not certified"
+    assert {death["death"] for death in deaths} == {"SIGKILL"}
+    assert any(death["begun"] for death in deaths), "a certificate says what was being worked on"
+
+
+def test_an_executor_that_stands_still_is_replaced(tmp_path: Path, undisturbed: dict) -> None:
+    job = Job(tmp_path, inputs=[PAGES, PAGES], keys=["on_error: {hang_after: 2s}"]).write()
+    process = start(job, tmp_path / "out")
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("shards/*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(executors_of(tmp_path / "out")[0], signal.SIGSTOP)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    assert "nothing moves in the executor for 2 s" in said
+    assert verified(tmp_path / "out") == undisturbed
+
+
+def needs_shim() -> dict[str, str]:
+    if not Path(MISBEHAVE).is_file():
+        pytest.skip("PANTILE_MISBEHAVE_LIB does not name the library that makes executors misbehave (ctest sets it)")
+    return {"LD_PRELOAD": MISBEHAVE}
+
+
+def pages_and(tmp_path: Path, *bad: str) -> Path:
+    """A job over some good pages and copies of one that misbehave when an executor opens them."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pages = sorted(PAGES.glob("*.png"))[:5]
+    for page in pages:
+        shutil.copy(page, folder)
+    for name in bad:
+        shutil.copy(pages[0], folder / f"bad-{name}.png")
+    return Job(tmp_path, inputs=[folder], keys=["on_error: {hang_after: 2s}", "devices: {memory: {cap: 400MiB}}"]).write()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_exactly_the_images_that_end_executors_are_in_quarantine(tmp_path: Path, ranks: int) -> None:
+    shim = needs_shim()
+    job = pages_and(tmp_path, "crash", "abort", "exit", "hang", "eat")
+    process = start(job, tmp_path / "out", "--ranks", ranks, variables=shim)
+    said = process.communicate(timeout=240)[1]
+    assert process.returncode == 3, said
+    held = quarantine(tmp_path / "out")
+    assert sorted(held) == ["bad-abort.png", "bad-crash.png", "bad-eat.png", "bad-exit.png", "bad-hang.png"]
+    assert {(row["reason"], row["attempts"]) for row in held.values()} == {("crashed", "2")}
+    assert "SIGSEGV" in held["bad-crash.png"]["detail"]
+    assert "SIGABRT" in held["bad-abort.png"]["detail"] and "a decoder's last words" in held["bad-abort.png"]["detail"]
+    assert "nothing moved for 2 s" in held["bad-hang.png"]["detail"]
+    assert "exit code 7" in held["bad-exit.png"]["detail"]
+    eaten = [word for death in certificates(tmp_path / "out") for word in death["words"] if word.startswith("ate ")]
+    assert eaten and all(int(word.split()[1]) < 1200 for word in eaten), "the executor's limit held, not the machine's"
+    run(job, tmp_path / "clean")  # Without the library all of them are good images.
+    good = {path: value for path, value in digests_by_path(tmp_path / "clean").items() if path not in held}
+    assert digests_by_path(tmp_path / "out") == good
+
+
+def test_an_image_that_has_its_executor_killed_each_time_is_found(tmp_path: Path) -> None:
+    shim = needs_shim()
+    process = start(pages_and(tmp_path, "kill"), tmp_path / "out", variables=shim)
+    said = process.communicate(timeout=240)[1]
+    assert process.returncode == 3, said
+    held = quarantine(tmp_path / "out")
+    assert list(held) == ["bad-kill.png"]
+    assert held["bad-kill.png"]["reason"] == "killed"
+    assert "killed (SIGKILL) each time" in held["bad-kill.png"]["detail"]
+
+
+def test_a_decoder_that_is_taken_over_can_start_write_and_connect_nothing(tmp_path: Path) -> None:
+    shim = needs_shim()
+    process = start(pages_and(tmp_path, "exec", "connect", "write"), tmp_path / "out", variables=shim)
+    said = process.communicate(timeout=240)[1]
+    assert process.returncode == 3, said
+    held = quarantine(tmp_path / "out")
+    assert sorted(held) == ["bad-connect.png", "bad-exec.png"], "the filter ends them"
+    assert all("SIGSYS" in row["detail"] for row in held.values())
+    assert "creating a file: Permission denied" in said
+    assert not list((tmp_path / "in").glob("*.written"))
+
+
+def test_a_device_whose_executors_all_die_is_given_up_in_words(tmp_path: Path) -> None:
+    job = Job(tmp_path).write()
+    stop = threading.Event()
+
+    def hunt() -> None:
+        while not stop.is_set():
+            for pid in executors_of(tmp_path / "out"):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.002)
+
+    hunter = threading.Thread(target=hunt)
+    hunter.start()
+    try:
+        done = pantile("run", job, "--output", tmp_path / "out", timeout=120)
+    finally:
+        stop.set()
+        hunter.join()
+    assert done.returncode == 1
+    assert "died 3 times in a row" in done.stderr
+    run(job, tmp_path / "out")
+    run(job, tmp_path / "whole")
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def test_executors_end_with_their_rank(tmp_path: Path) -> None:
+    process = start(Job(tmp_path, inputs=[PAGES, PAGES]).write(), tmp_path / "out")
+    deadline = time.monotonic() + 60
+    while not (executors := executors_of(tmp_path / "out")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while any(Path("/proc", str(pid)).exists() for pid in executors) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(Path("/proc", str(pid)).exists() for pid in executors)
+
+
+def test_by_hand_it_says_that_it_is_not_for_people(tmp_path: Path) -> None:
+    done = pantile("executor", "1", "2")
+    assert done.returncode == 2
+    assert "how a rank starts its own executor" in done.stderr
