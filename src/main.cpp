@@ -5,6 +5,7 @@
 
 #include "app/commands.hpp"
 #include "config/diagnostics.hpp"
+#include "model/engine.hpp"
 
 namespace {
 
@@ -31,5 +32,6 @@ pantile::ExitCode guarded(Body body) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  pantile::forbid_telemetry();
   return static_cast<int>(guarded([&] { return pantile::app::dispatch({argv, static_cast<std::size_t>(argc)}); }));
 }

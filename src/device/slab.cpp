@@ -29,8 +29,8 @@ std::size_t share_of_addresses(std::size_t wanted) {
 Slab::Slab(Meter& meter, std::size_t virtual_bytes)
     : meter_{meter}, virtual_bytes_{whole_pages(share_of_addresses(virtual_bytes))} {
   for (;; virtual_bytes_ = whole_pages(virtual_bytes_ / 2)) {
-    void* range =
-        ::mmap(nullptr, virtual_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    // Addresses only: what cannot be written counts neither as memory nor against a limit of it (RLIMIT_DATA).
+    void* range = ::mmap(nullptr, virtual_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range != MAP_FAILED) {
       base_ = static_cast<std::byte*>(range);
       break;
@@ -73,7 +73,12 @@ std::byte* Slab::try_allocate_at(std::size_t offset, std::size_t bytes) {
 std::byte* Slab::take(std::map<std::size_t, std::size_t>::iterator gap, std::size_t offset, std::size_t bytes) {
   const std::size_t end = offset + bytes;
   if (end > high_water_) {
-    if (!meter_.try_charge(end - high_water_)) {
+    const std::size_t more = end - high_water_;
+    if (!meter_.try_charge(more)) {
+      return nullptr;
+    }
+    if (::mprotect(base_ + high_water_, more, PROT_READ | PROT_WRITE) != 0) {
+      meter_.release(more);
       return nullptr;
     }
     high_water_ = end;
@@ -123,6 +128,7 @@ std::size_t Slab::trim() noexcept {
   const std::size_t surplus = high_water_ - keep;
   if (surplus > 0) {
     ::madvise(base_ + keep, surplus, MADV_DONTNEED);
+    ::mprotect(base_ + keep, surplus, PROT_NONE);
     high_water_ = keep;
     meter_.release(surplus);
   }

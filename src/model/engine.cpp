@@ -178,7 +178,14 @@ Engine::Impl::~Impl() {
   Ort::Status{Ort::GetApi().UnregisterAllocator(env, allocator.info())};  // there is nobody left to tell
 }
 
+void forbid_telemetry() noexcept {
+  for (const char* variable : {"ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"}) {
+    ::setenv(variable, "1", 0);
+  }
+}
+
 Engine::Engine() {
+  forbid_telemetry();
   try {
     impl_ = std::make_unique<Impl>(open_library());
   } catch (const Ort::Exception& error) {

@@ -8,6 +8,11 @@
 
 namespace pantile {
 
+/// ONNX Runtime from 1.29 on tells its makers of every process that uses it, over the network, unless a variable of the
+/// environment forbids it; its own call for that comes too late. Call this first of all in main(), while there is one
+/// thread; an Engine does so too, for those who did not.
+void forbid_telemetry() noexcept;
+
 /// The engine of this process: library, environment, and the allocator that charges a Meter for each block.
 ///
 /// Make one per process, before the first Session, and keep it longer than all of them. Thread-safe once made.

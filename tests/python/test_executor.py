@@ -69,11 +69,18 @@ def test_a_process_and_a_thread_make_the_same(tmp_path: Path, undisturbed: dict,
     job = Job(tmp_path, inputs=[PAGES, PAGES]).write()
     process = start(job, tmp_path / "out", "--ranks", ranks)
     seen: set[int] = set()
+    variables = b""
     while process.poll() is None:
-        seen.update(executors_of(tmp_path / "out"))
+        for pid in executors_of(tmp_path / "out"):
+            seen.add(pid)
+            try:
+                variables = Path("/proc", str(pid), "environ").read_bytes() or variables
+            except OSError:
+                pass
         time.sleep(0.01)
     assert process.wait() == 0
     assert len(seen) == max(1, ranks - 1), "each worker has an executor of its own, and no other"
+    assert b"ORT_DISABLE_TELEMETRY=1" in variables.split(b"\0"), "the engine tells nobody"
     assert verified(tmp_path / "out") == undisturbed
     assert not executors_of(tmp_path / "out")
 
