@@ -47,6 +47,8 @@ struct Rank {
   double progress_s = 0;  ///< when the first of the queue became the first
   std::uint32_t units_assigned = 0;
   std::unordered_set<ItemIndex> open;  ///< computed, in the open shard
+  std::uint64_t open_px = 0;           ///< of those
+  bool gave_back = false;              ///< items since its last seal: the open shard may have rows of them
   std::optional<double> seal_asked_s;  ///< when AskSeal went out, until it is answered
   std::uint64_t computed_items = 0;
   /// It is silent for too long: its copies of items do not count, and it gets no work until it is heard again.

@@ -46,6 +46,7 @@ std::vector<Command> Scheduler::on(const Event& event, double now_s) {
   commands_.clear();
   std::visit([this](const auto& one) { handle(one); }, event);
   dispatch();
+  watch_deadline();
   ask_seals();
   conclude();
   return std::exchange(commands_, {});
@@ -81,6 +82,7 @@ void Scheduler::handle(const ItemComputed& event) {
   ranks_.learn(*rank, ledger_.item(*at).cost_px, event.seconds);
   if (!items_[*at].quarantined && ledger_.loose(*at) > 0) {
     rank->open.insert(*at);
+    rank->open_px += ledger_.item(*at).cost_px;
     ++items_[*at].computed;
   }
   refile(*at);
@@ -118,6 +120,7 @@ void Scheduler::handle(const ItemReturned& event) {
     return;
   }
   ranks_.queue_changed(*rank);
+  rank->gave_back = true;
   --items_[*at].running;
   refile(*at);
 }
@@ -190,12 +193,13 @@ void Scheduler::handle(const RankLost& event) {
 
 void Scheduler::handle(const Tick&) { find_hanging(); }
 
-void Scheduler::handle(const Drain&) {
-  if (std::exchange(draining_, true)) {
+void Scheduler::handle(const Drain& event) {
+  if (patience_s_ && *patience_s_ <= event.patience_s) {
     return;
   }
+  patience_s_ = event.patience_s;
   for (const auto& [id, rank] : ranks_.all()) {
-    commands_.push_back(Recall{id});
+    commands_.push_back(Recall{id, event.patience_s});
   }
 }
 
@@ -251,6 +255,8 @@ void Scheduler::quarantine(ItemIndex at, Fault fault, std::string detail) {
 
 /// The open shard of the rank is closed: none of its items counts as computed any more.
 void Scheduler::forget_open(Rank& rank) {
+  rank.gave_back = false;
+  rank.open_px = 0;
   for (const auto at : std::exchange(rank.open, {})) {
     items_[at].computed -= rank.hangs ? 0 : 1;
     refile(at);
@@ -314,12 +320,17 @@ void Scheduler::find_hanging() {
   }
 }
 
+/// At a drain also rows of items that came back half made: their blocks are not made again.
+bool Scheduler::has_rows_to_seal(const Rank& rank) const {
+  return !rank.open.empty() || (is_ending() && rank.gave_back);
+}
+
 void Scheduler::ask_seals() {
   if (dispatches()) {
     return;
   }
   for (auto& [id, rank] : ranks_.all()) {
-    if (!rank.hangs && rank.queue.empty() && !rank.open.empty() && !rank.seal_asked_s) {
+    if (!rank.hangs && rank.queue.empty() && has_rows_to_seal(rank) && !rank.seal_asked_s) {
       rank.seal_asked_s = now_s_;
       commands_.push_back(AskSeal{id});
     }
@@ -329,6 +340,9 @@ void Scheduler::ask_seals() {
 void Scheduler::conclude() {
   const auto count = [&](ItemState state) { return counts_[static_cast<std::size_t>(state)]; };
   const bool in_flight = count(ItemState::running) + count(ItemState::computed) + count(ItemState::sealing) > 0;
+  const bool seals = ledger_.unsettled_shards() > 0 ||
+                     std::any_of(ranks_.all().begin(), ranks_.all().end(),
+                                 [&](const auto& one) { return !one.second.hangs && has_rows_to_seal(one.second); });
   const bool all_settled = !in_flight && count(ItemState::waiting) == 0;
   const bool all_told = ranks_joined_ > 0 && ranks_joined_ >= settings_.expected_ranks;
   const bool nobody_left = all_told && ranks_.all().empty() && ledger_.unsettled_shards() == 0;
@@ -339,7 +353,7 @@ void Scheduler::conclude() {
     outcome = Outcome::complete;
   } else if (nobody_left) {
     outcome = Outcome::out_of_ranks;  // A drain whose last shards went down with their ranks has not ended in order.
-  } else if (draining_ && !in_flight) {
+  } else if (is_ending() && !in_flight && !seals) {
     outcome = Outcome::drained;
   }
   if (!outcome) {

@@ -39,6 +39,11 @@ struct SchedulerSettings {
   /// given up as too large before.
   std::uint32_t expected_ranks = 1;
   double gather_s = 2;
+  /// From the last computed item to the end of the process: the last commit, the index, the ranks' leave.
+  double close_s = 2;
+  /// Input pixels whose output is written, sealed and committed in a second, with an open shard to close. For
+  /// deadlines.
+  double seal_px_per_s = 20e6;
   std::uint64_t max_quarantine = std::numeric_limits<std::uint64_t>::max();  ///< more than this many stop the run
 };
 
@@ -112,6 +117,7 @@ class Scheduler {
   void handle(const RankLost& event);
   void handle(const Tick& event);
   void handle(const Drain& event);
+  void handle(const Deadline& event);
 
   // Items: each change of a copy or a block ends in refile(), which derives the state and keeps lists and counts.
   [[nodiscard]] ItemState derive(ItemIndex at) const;
@@ -136,6 +142,13 @@ class Scheduler {
   [[nodiscard]] std::optional<ItemIndex> following(const Rank& rank, ItemIndex at) const;
   [[nodiscard]] double unit_target_px(const Rank& rank) const;
 
+  // The deadline (scheduler_deadline.cpp).
+  [[nodiscard]] double seal_s(const Rank& rank) const;
+  [[nodiscard]] std::uint64_t limit_px(const Rank& rank) const;
+  [[nodiscard]] std::optional<ItemIndex> smallest_for(const Rank& rank) const;
+  void watch_deadline();
+  void call_time();
+
   // The policies to compare with (scheduler_policies.cpp).
   /// A part of the items in the order of the catalog, [begin, end), that one rank makes under `equal`.
   struct Share {
@@ -151,7 +164,9 @@ class Scheduler {
   void share_out();
 
   // The end.
-  [[nodiscard]] bool dispatches() const { return !draining_ && !waiting_.empty(); }
+  [[nodiscard]] bool is_ending() const { return patience_s_.has_value() || out_of_time_; }
+  [[nodiscard]] bool dispatches() const { return !is_ending() && !waiting_.empty(); }
+  [[nodiscard]] bool has_rows_to_seal(const Rank& rank) const;
   void find_hanging();
   void ask_seals();
   void conclude();
@@ -167,7 +182,10 @@ class Scheduler {
   std::array<std::uint64_t, item_state_count> px_{};
   std::uint32_t ranks_joined_ = 0;  ///< or unable to
   double first_joined_s_ = 0;
-  bool draining_ = false;
+  std::optional<double> patience_s_;  ///< since a request to stop: the least that was told
+  std::optional<double> deadline_s_;
+  double first_dispatch_s_ = -1;  ///< negative: nothing was handed out yet
+  bool out_of_time_ = false;      ///< nothing that is left fits before the deadline
   bool finished_ = false;
   double now_s_ = 0;               ///< of the event at hand
   std::vector<Command> commands_;  ///< the answers to the event at hand

@@ -41,8 +41,9 @@ void Scheduler::dispatch() {
 }
 
 std::optional<Scheduler::ItemIndex> Scheduler::choose(const Rank& rank, Outlook& outlook) {
+  const bool is_guess = deadline_s_ && !ranks_.any_speed_known();
   switch (settings_.policy) {
-    case ScheduleConfig::Policy::resolution: return choose_largest(rank, outlook);
+    case ScheduleConfig::Policy::resolution: return is_guess ? smallest_for(rank) : choose_largest(rank, outlook);
     case ScheduleConfig::Policy::dynamic: return next_in_order(rank);
     case ScheduleConfig::Policy::equal: return next_of_share(rank);
   }
@@ -56,7 +57,8 @@ std::optional<Scheduler::ItemIndex> Scheduler::choose(const Rank& rank, Outlook&
 /// then), or if none of them could finish this item earlier, their present work included. A slow rank thus declines
 /// large items near the end, takes smaller ones instead, and at last none.
 std::optional<Scheduler::ItemIndex> Scheduler::choose_largest(const Rank& rank, Outlook& outlook) const {
-  const auto largest = largest_for(rank, rank.largest_px);
+  const std::uint64_t limit = limit_px(rank);
+  const auto largest = largest_for(rank, limit);
   if (!largest) {
     return std::nullopt;
   }
@@ -74,10 +76,10 @@ std::optional<Scheduler::ItemIndex> Scheduler::choose_largest(const Rank& rank, 
     return largest;
   }
   const double room_px = (others_s - rank.busy_s(now_s_)) * rank.speed.px_per_s();
-  return room_px < 1 ? std::nullopt : largest_for(rank, std::min(rank.largest_px, static_cast<std::uint64_t>(room_px)));
+  return room_px < 1 ? std::nullopt : largest_for(rank, std::min(limit, static_cast<std::uint64_t>(room_px)));
 }
 
-bool Scheduler::fits(const Rank& rank, ItemIndex at) const { return ledger_.item(at).cost_px <= rank.largest_px; }
+bool Scheduler::fits(const Rank& rank, ItemIndex at) const { return ledger_.item(at).cost_px <= limit_px(rank); }
 
 /// An item goes to another rank than the one that failed it last, as long as there is one.
 bool Scheduler::should_avoid(const Rank& rank, ItemIndex at) const {
@@ -120,7 +122,8 @@ bool Scheduler::assign(Rank& rank, std::optional<ItemIndex> first) {
   if (!first) {
     return false;
   }
-  const double target_px = unit_target_px(rank);
+  first_dispatch_s_ = first_dispatch_s_ < 0 ? now_s_ : first_dispatch_s_;
+  const double target_px = std::min(unit_target_px(rank), static_cast<double>(limit_px(rank)));
   std::vector<Rank::Assigned> assigned;
   Assign command{.rank = rank.id};
   double unit_px = 0;

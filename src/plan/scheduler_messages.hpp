@@ -89,11 +89,21 @@ struct RankLost {
 };
 /// Time has passed: about once a second.
 struct Tick {};
-/// Stop: no more dispatch; what has begun is finished and sealed.
-struct Drain {};
+/// How long a begun item may go on after a request to stop, before it is given back: a person waits for the end.
+inline constexpr double drain_patience_s = 3;
+
+/// Stop: no more dispatch; what has begun and ends within the patience is finished, all that is computed is sealed.
+/// Said again with less patience, that holds.
+struct Drain {
+  double patience_s = drain_patience_s;
+};
+/// All must be computed, sealed and committed by then: what is predicted to take longer is not begun.
+struct Deadline {
+  double at_s = 0;
+};
 
 using Event = std::variant<RankJoined, RankUnable, ItemComputed, ItemFailed, ItemReturned, SealAsked, SealReady,
-                           SealCommitted, SealAborted, RankLost, Tick, Drain>;
+                           SealCommitted, SealAborted, RankLost, Tick, Drain, Deadline>;
 
 // ---- commands -------------------------------------------------------------------------------------------------------
 
@@ -113,9 +123,10 @@ struct Assign {
   RankId rank{};
   Unit unit{};
 };
-/// To a rank at a drain: give back (ItemReturned) what you have not begun, finish the rest.
+/// To a rank at a drain: give back (ItemReturned) what you have not begun, and after the patience the rest.
 struct Recall {
   RankId rank{};
+  double patience_s = drain_patience_s;
 };
 /// Journal and quarantine.csv: the item is given up. One for each item at most.
 struct Quarantine {
@@ -152,6 +163,13 @@ struct RefuseShard {
   RankId rank{};
   ShardId shard{};
 };
+/// For people: no item that is left fits before the deadline, nothing more is begun. Once.
+struct TimeIsUp {
+  std::uint64_t items_left = 0;  ///< waiting, or running and perhaps not done in time
+  ItemId largest{};              ///< of those
+  double needs_s = 0;            ///< that one, on the fastest rank; 0: no speed is known
+  double leaves_s = 0;           ///< for one item, had it been begun first of all
+};
 /// To a rank: there is no more work; leave.
 struct Dismiss {
   RankId rank{};
@@ -159,7 +177,7 @@ struct Dismiss {
 
 enum class Outcome : std::uint8_t {
   complete,              ///< each item is committed or quarantined
-  drained,               ///< stopped on request; all that was computed is committed
+  drained,               ///< stopped on request or by the deadline; all that was computed is committed
   out_of_ranks,          ///< every rank is lost, items are left
   too_many_quarantined,  ///< `max_quarantine` was passed; drained since
 };
@@ -169,6 +187,6 @@ struct Finished {
 };
 
 using Command = std::variant<Assign, Recall, Quarantine, RecordFailure, AskSeal, SealVerdict, CommitShard, RefuseShard,
-                             Dismiss, Finished>;
+                             TimeIsUp, Dismiss, Finished>;
 
 }  // namespace pantile

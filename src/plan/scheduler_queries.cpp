@@ -62,10 +62,13 @@ void Scheduler::check_invariants() const {
       counted[assigned.item].running += rank.hangs ? 0 : 1;
       queue_px += assigned.px;
     }
+    std::uint64_t open_px = 0;
     for (const auto at : rank.open) {
+      open_px += ledger_.item(at).cost_px;
       counted[at].computed += rank.hangs ? 0 : 1;
     }
     expect(queue_px == rank.queue_px, "the pixels in a rank's queue are counted right");
+    expect(open_px == rank.open_px, "the pixels in a rank's open shard are counted right");
     expect(units.size() <= 2 && units.size() == static_cast<std::size_t>(rank.units()), "one unit at most is ahead");
   }
   std::array<std::uint64_t, item_state_count> counts{};

@@ -66,6 +66,17 @@ std::optional<WaitingList::ItemIndex> WaitingList::largest(std::uint64_t limit_p
   return at_or_behind(static_cast<std::size_t>(first - costs_.begin()));
 }
 
+std::optional<WaitingList::ItemIndex> WaitingList::last() const {
+  if (empty()) {
+    return std::nullopt;
+  }
+  std::size_t place = 0;
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+    place = place * word_bits + (word_bits - 1 - static_cast<std::size_t>(std::countl_zero((*level)[place])));
+  }
+  return items_[place];
+}
+
 std::optional<WaitingList::ItemIndex> WaitingList::after(ItemIndex item) const {
   return at_or_behind(places_[item] + std::size_t{1});
 }

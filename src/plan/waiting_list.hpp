@@ -32,6 +32,8 @@ class WaitingList {
   [[nodiscard]] std::optional<ItemIndex> largest(std::uint64_t limit_px) const;
   /// The first of all that wait.
   [[nodiscard]] std::optional<ItemIndex> first() const { return at_or_behind(0); }
+  /// The last of all that wait: the smallest, where the order is largest_first.
+  [[nodiscard]] std::optional<ItemIndex> last() const;
   /// The first one that waits from `item` on, itself included if it does.
   [[nodiscard]] std::optional<ItemIndex> from(ItemIndex item) const { return at_or_behind(places_[item]); }
   /// The next waiting item behind `item`, which itself need not wait.

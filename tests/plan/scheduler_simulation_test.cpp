@@ -178,6 +178,49 @@ TEST(SchedulerSimulation, ADrainedRunIsCompletedByItsResume) {
   }
 }
 
+TEST(SchedulerSimulation, ARunEndsBeforeItsDeadlineHasUsedItAndIsCompletedByItsResumes) {
+  const std::vector<double> px_per_s{4e6, 4e6, 2e6, 2e6, 2e6, 2e6, 6e5, 6e5};
+  std::uint64_t stopped = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Job job = lognormal_job(seed, 200, 1.0, seed % 2 == 0);
+    for (auto& px : job.costs_px) {
+      px = std::min<std::uint64_t>(px, 10'000'000);  // what takes longer than the limit never fits
+    }
+    sim::Options options{.seed = seed, .px_per_s = px_per_s, .noise = 0.3, .latency_s = 0.01};
+    options.hint_error = seed % 3 == 0 ? 0.3 : -1;
+    options.settings.close_s = 1;
+    options.settings.seal_px_per_s = 1e9;
+    options.settings.retries = 8;
+    options.model_fails = seed % 5 == 0 ? 0.01 : 0;
+    options.rank_lost = seed % 4 == 0 ? 0.4 : 0;
+    options.checks_each_step = true;
+    options.deadline_s = 6;
+    sim::Journal all;
+    Outcome outcome = Outcome::drained;
+    for (int epoch = 0; outcome == Outcome::drained && epoch < 100; ++epoch) {
+      options.seed = 1000 * seed + static_cast<std::uint64_t>(epoch);
+      const auto report = sim::Cluster{job.work(all), options}.run();
+      ASSERT_TRUE(report.has_finished);
+      EXPECT_LE(report.makespan_s, options.deadline_s);
+      outcome = report.outcome;
+      for (const auto& key : report.journal.committed) {
+        EXPECT_TRUE(all.committed.insert(key).second) << "committed in two epochs";
+      }
+      if (outcome == Outcome::drained) {
+        ++stopped;
+        EXPECT_EQ(report.times_up, 1U) << "it says why";
+      }
+    }
+    EXPECT_EQ(outcome, Outcome::complete);
+    expect_each_settled_once(all, job);
+    if (HasFailure()) {
+      break;
+    }
+  }
+  EXPECT_GT(stopped, 200U);
+}
+
 TEST(SchedulerSimulation, UnequalRanksFinishTogether) {
   const std::vector<double> px_per_s{4e6, 4e6, 2e6, 2e6, 2e6, 2e6, 6e5, 6e5};
   double worst = 0;

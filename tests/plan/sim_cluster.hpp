@@ -44,6 +44,7 @@ struct Options {
   std::set<ItemId> crashing{};  ///< items that end their executor, always
   double model_fails = 0;       ///< probability that a run of the model fails, once
   double drain_at_s = -1;
+  double deadline_s = -1;
   bool checks_each_step = false;  ///< check_invariants() after each event; slow
   SchedulerSettings settings{};
 };
@@ -82,6 +83,7 @@ struct Report {
   std::uint64_t units = 0;
   std::uint64_t assigned_items = 0;
   std::uint64_t events = 0;
+  std::uint64_t times_up = 0;
 };
 
 class Cluster {
@@ -107,7 +109,17 @@ class Cluster {
 
  private:
   static constexpr double give_up_s = 1e6;
-  enum class What : std::uint8_t { to_scheduler, to_rank, work_done, shard_closed, journal_synced, lost, stops, tick };
+  enum class What : std::uint8_t {
+    to_scheduler,
+    to_rank,
+    work_done,
+    patience_ends,
+    shard_closed,
+    journal_synced,
+    lost,
+    stops,
+    tick
+  };
   struct Happening {
     double at_s = 0;
     std::uint64_t order = 0;  ///< breaks ties, so that a seed replays exactly
@@ -126,6 +138,7 @@ class Cluster {
     double stopped_until_s = 0;
     std::deque<UnitItem> queue;
     bool is_working = false;
+    std::uint32_t works = 0;  ///< items begun so far: tells the end of one from that of another
     std::uint32_t open = 0;
     std::map<std::uint32_t, Shard> shards;
     double last_arrival_s = 0;   ///< at the scheduler, to keep the order
@@ -176,7 +189,11 @@ class Cluster {
     if (options_.drain_at_s >= 0) {
       send(Drain{}, options_.drain_at_s, -1);
     }
-    at(1, What::tick, 0);
+    if (options_.deadline_s >= 0) {
+      send(Deadline{options_.deadline_s}, 0, -1);
+      tick_s_ = 0.25;
+    }
+    at(tick_s_, What::tick, 0);
   }
 
   // ---- messages
@@ -209,7 +226,7 @@ class Cluster {
       case What::to_scheduler: hear(events_[happening.payload]); break;
       case What::tick:
         hear(Tick{});
-        at(now_s_ + 1, What::tick, 0);
+        at(now_s_ + tick_s_, What::tick, 0);
         break;
       case What::journal_synced: commit(commits_[happening.payload]); break;
       case What::lost:
@@ -230,7 +247,9 @@ class Cluster {
         } else if (happening.what == What::to_rank) {
           obey(happening.rank, commands_[happening.payload]);
         } else if (happening.what == What::work_done) {
-          finish_item(happening.rank);
+          finish_item(happening.rank, happening.payload);
+        } else if (happening.what == What::patience_ends) {
+          give_back_begun(happening.rank);
         } else {
           closed(happening.rank, happening.payload);
         }
@@ -273,6 +292,7 @@ class Cluster {
         static_cast<std::uint64_t>(std::count(command.wanted.begin(), command.wanted.end(), false));
     deliver(command.rank, command);
   }
+  void carry_out(const TimeIsUp&) { ++report_.times_up; }
   void carry_out(const Dismiss&) {}
   void carry_out(const Finished& command) {
     EXPECT_FALSE(report_.has_finished) << "finished twice";
@@ -304,7 +324,8 @@ class Cluster {
     if (const auto* assign = std::get_if<Assign>(&command)) {
       rank.queue.insert(rank.queue.end(), assign->unit.items.begin(), assign->unit.items.end());
       begin_item(number);
-    } else if (std::holds_alternative<Recall>(command)) {
+    } else if (const auto* recall = std::get_if<Recall>(&command)) {
+      at(now_s_ + recall->patience_s, What::patience_ends, number);
       while (rank.queue.size() > (rank.is_working ? 1 : 0)) {
         tell(number, ItemReturned{id(number), rank.queue.back().item});
         rank.queue.pop_back();
@@ -327,11 +348,23 @@ class Cluster {
     const auto item = rank.queue.front().item;
     const double factor = 1 + options_.noise * (2 * uniform() - 1);
     const double seconds = options_.bad.contains(item) ? 0.001 : static_cast<double>(costs_.at(item)) / rank.px_per_s;
-    at(now_s_ + seconds * factor, What::work_done, number);
+    at(now_s_ + seconds * factor, What::work_done, number, ++rank.works);
   }
 
-  void finish_item(int number) {
+  void give_back_begun(int number) {
     auto& rank = player(number);
+    if (rank.is_working) {
+      tell(number, ItemReturned{id(number), rank.queue.front().item});
+      rank.queue.pop_front();
+      rank.is_working = false;
+    }
+  }
+
+  void finish_item(int number, std::uint32_t work) {
+    auto& rank = player(number);
+    if (!rank.is_working || rank.works != work) {
+      return;  // it was given back meanwhile
+    }
     const UnitItem done = rank.queue.front();
     rank.queue.pop_front();
     rank.is_working = false;
@@ -398,6 +431,7 @@ class Cluster {
   std::map<ItemId, std::uint64_t> costs_;
   Scheduler scheduler_;
   double now_s_ = 0;
+  double tick_s_ = 1;
   std::uint64_t order_ = 0;
   std::vector<Player> players_;
   std::priority_queue<Happening> happenings_;

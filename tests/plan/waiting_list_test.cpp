@@ -45,6 +45,7 @@ TEST(WaitingList, AgreesWithASortedSetWhateverIsInsertedAndErased) {
       ASSERT_EQ(list.largest(limit), largest);
       const auto behind = expected.upper_bound(item);
       ASSERT_EQ(list.after(item), behind == expected.end() ? std::nullopt : std::optional{*behind});
+      ASSERT_EQ(list.last(), expected.empty() ? std::nullopt : std::optional{*expected.rbegin()});
       ASSERT_EQ(list.size(), expected.size());
       ASSERT_EQ(list.total_px(), total);
     }
