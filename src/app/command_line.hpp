@@ -3,7 +3,9 @@
 // its line in Command, a function and a row in grammar.cpp that say how it is written, and a file for carry_out().
 // Help, completion, docs and dispatch follow from these.
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -30,13 +32,14 @@ struct DoctorCommand {
 
 struct RunCommand {
   std::filesystem::path job;
-  int ranks = 1;                   ///< processes; 1: no launcher
-  std::string output;              ///< run folder instead of the config's; empty: the config's
-  std::vector<std::string> sets;   ///< "devices.memory.cap=4GiB"
-  bool fresh = false;              ///< put an existing run aside and start over
-  bool retry_failed = false;       ///< what is in quarantine is tried again
-  bool rescan = false;             ///< look for new files in the inputs
-  bool quiet = false;              ///< no progress, warnings and errors only
+  int ranks = 1;                                        ///< processes; 1: no launcher
+  std::string output;                                   ///< run folder instead of the config's; empty: the config's
+  std::vector<std::string> sets;                        ///< "devices.memory.cap=4GiB"
+  bool fresh = false;                                   ///< put an existing run aside and start over
+  bool retry_failed = false;                            ///< what is in quarantine is tried again
+  bool rescan = false;                                  ///< look for new files in the inputs
+  bool quiet = false;                                   ///< no progress, warnings and errors only
+  std::optional<std::chrono::milliseconds> time_limit;  ///< stop in order before it is over
   std::vector<std::string> words;  ///< all that was typed behind "pantile": ranks are started with it
 };
 [[nodiscard]] ExitCode carry_out(const RunCommand& command);
@@ -78,6 +81,12 @@ struct StatusCommand {
   TableFormat format = TableFormat::table;
 };
 [[nodiscard]] ExitCode carry_out(const StatusCommand& command);
+
+struct CtlCommand {
+  std::filesystem::path run;
+  std::string request;  ///< "drain"
+};
+[[nodiscard]] ExitCode carry_out(const CtlCommand& command);
 
 enum class Shell { bash, zsh, fish };
 struct CompletionCommand {
@@ -128,6 +137,7 @@ using Command = std::variant<HelpRequest,          //
                              RunCommand,           //
                              PlanCommand,          //
                              StatusCommand,        //
+                             CtlCommand,           //
                              InspectCommand,       //
                              VerifyCommand,        //
                              ExportCommand,        //

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "config/scalars.hpp"
 
 namespace pantile::app {
 namespace {
@@ -99,12 +100,22 @@ void declare_run(CLI::App& command, RunCommand& run) {
   command.add_flag("--fresh", run.fresh, "Put an existing run folder aside (renamed, not deleted) and start over");
   command.add_flag("--retry-failed", run.retry_failed, "Try again what is in quarantine");
   command.add_flag("--rescan", run.rescan, "Add the files that are new in the inputs since the run began");
+  const auto take_limit = [&run](const CLI::results_t& words) {
+    run.time_limit = parse_duration(words[0]);
+    if (!run.time_limit || run.time_limit->count() <= 0) {
+      throw CLI::ValidationError{fmt::format("'{}' is no duration: 90s, 15min, 11.5h", words[0])};
+    }
+    return true;
+  };
+  command.add_option("--time-limit", take_limit, "Stop in order before so much time is over: 15min, 11.5h")
+      ->type_name("DURATION");
   command.add_flag("--quiet", run.quiet, "No progress; warnings and errors only");
   command.footer(
       "Example: pantile run job.yaml --ranks 3 --set devices.memory.cap=4GiB\n"
       "Ctrl-C once finishes what is in flight and stops; the same command goes on.\n"
-      "Twice stops now. Exit codes: 0 done, 3 done but for items in quarantine,\n"
-      "1 failed, 2 nothing was started, 75 stopped, 130 stopped at once.");
+      "Twice stops now. The end of a Slurm job is a time limit by itself.\n"
+      "Exit codes: 0 done, 3 done but for items in quarantine, 1 failed,\n"
+      "2 nothing was started, 75 stopped, 130 stopped at once.");
 }
 
 void declare_plan(CLI::App& command, PlanCommand& plan) {
@@ -127,6 +138,20 @@ void declare_status(CLI::App& command, StatusCommand& status) {
   command.footer(
       "Works from any machine that sees the folder, while the run goes on and after.\n"
       "Example: pantile status out/pages");
+}
+
+void declare_ctl(CLI::App& command, CtlCommand& ctl) {
+  add_run_folder(command, ctl.run);
+  add_choice<std::string>(command, "REQUEST", ctl.request, {{"drain", "drain"}, {"stop", "stop"}},
+                          "What the run shall do")
+      ->required();
+  command.footer(
+      "drain finishes what is in flight, as Ctrl-C does; stop does not wait for it.\n"
+      "Both seal what is computed; the run ends with 75 and may be gone on with.\n"
+      "Works from any machine that sees the folder.\n"
+      "Example: pantile ctl out/pages drain\n"
+      "Exit codes: 0 the run does it, 1 it does not run or does not answer,\n"
+      "2 there is no run.");
 }
 
 void declare_inspect(CLI::App& command, InspectCommand& inspect) {
@@ -222,6 +247,7 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "plan", "Say what a run would do: tiles, memory, time, disk", declare_plan).group(work);
   add(app_, "run", "Run a job, or go on with it where it stopped", declare_run).group(work);
   add(app_, "status", "Say how far a run is", declare_status).group(work);
+  add(app_, "ctl", "Ask a running run to stop", declare_ctl).group(work);
   add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect).group(results);
   add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify).group(results);
   add(app_, "export", "Write the results as PNG files", declare_export).group(results);

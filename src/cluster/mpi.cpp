@@ -17,6 +17,7 @@ namespace pantile::mpi {
 namespace {
 
 /// The one place where MPI's return codes end.
+template <class What = Error>
 void check(int code, std::string_view doing) {
   if (code == MPI_SUCCESS) {
     return;
@@ -24,7 +25,7 @@ void check(int code, std::string_view doing) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  throw Error{"MPI: " + std::string{doing} + ": " + std::string{text.data(), static_cast<std::size_t>(length)}};
+  throw What{"MPI: " + std::string{doing} + ": " + std::string{text.data(), static_cast<std::size_t>(length)}};
 }
 
 constexpr int message_tag = 17;
@@ -55,9 +56,9 @@ class MpiTransport final : public Transport {
     expect(payload.size() <= INT_MAX, "a message is smaller than 2 GiB");
     expect(index(to) >= 0 && index(to) < size_, "a message goes to a rank that exists");
     Outgoing& message = outgoing_.emplace_back(Outgoing{std::move(payload), MPI_REQUEST_NULL});
-    check(MPI_Isend(message.payload.data(), static_cast<int>(message.payload.size()), MPI_BYTE, index(to), message_tag,
-                    comm_, &message.request),
-          "sending a message");
+    check<PeerLost>(MPI_Isend(message.payload.data(), static_cast<int>(message.payload.size()), MPI_BYTE, index(to),
+                              message_tag, comm_, &message.request),
+                    "sending a message");
   }
 
   [[nodiscard]] std::optional<Envelope> poll() override {
@@ -65,14 +66,16 @@ class MpiTransport final : public Transport {
     int arrived = 0;
     MPI_Message message = MPI_MESSAGE_NULL;
     MPI_Status status{};
-    check(MPI_Improbe(MPI_ANY_SOURCE, message_tag, comm_, &arrived, &message, &status), "looking for a message");
+    check<PeerLost>(MPI_Improbe(MPI_ANY_SOURCE, message_tag, comm_, &arrived, &message, &status),
+                    "looking for a message");
     if (arrived == 0) {
       return std::nullopt;
     }
     int count = 0;
     check(MPI_Get_count(&status, MPI_BYTE, &count), "asking for a message's size");
     Envelope envelope{RankId{status.MPI_SOURCE}, Bytes(static_cast<std::size_t>(count))};
-    check(MPI_Mrecv(envelope.payload.data(), count, MPI_BYTE, &message, MPI_STATUS_IGNORE), "receiving a message");
+    check<PeerLost>(MPI_Mrecv(envelope.payload.data(), count, MPI_BYTE, &message, MPI_STATUS_IGNORE),
+                    "receiving a message");
     return envelope;
   }
 
@@ -90,7 +93,7 @@ class MpiTransport final : public Transport {
   void progress() {
     for (auto message = outgoing_.begin(); message != outgoing_.end();) {
       int done = 0;
-      check(MPI_Test(&message->request, &done, MPI_STATUS_IGNORE), "finishing a send");
+      check<PeerLost>(MPI_Test(&message->request, &done, MPI_STATUS_IGNORE), "finishing a send");
       message = done != 0 ? outgoing_.erase(message) : std::next(message);
     }
   }
@@ -142,6 +145,12 @@ Environment::~Environment() {
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
   }
   MPI_Finalize();
+}
+
+void Environment::abort() const {
+  constexpr int killed = 137;
+  MPI_Abort(MPI_COMM_WORLD, killed);
+  std::_Exit(killed);
 }
 
 std::string Environment::version() {

@@ -37,6 +37,9 @@ class Environment {
   /// What the process will return; told to mpirun should rank 0 have to end the others. 1 if nobody says.
   void leave_with(int code) noexcept { code_ = code; }
 
+  /// Ends all ranks of this world, now, with the code that shells give for a process that was killed (137).
+  [[noreturn]] void abort() const;
+
   /// The end of this rank on a communicator of its own. The environment must outlive it.
   [[nodiscard]] std::unique_ptr<Transport> transport();
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/error.hpp"
 #include "base/ids.hpp"
 #include "base/wire.hpp"
 
@@ -14,6 +15,13 @@ namespace pantile {
 struct Envelope {
   RankId from{};
   Bytes payload;
+};
+
+/// The other ranks cannot be reached any more: one of them, or its machine, is gone. With Open MPI 4 that is the end of
+/// all ranks.
+class PeerLost : public Error {
+ public:
+  using Error::Error;
 };
 
 /// One end of the conversation. All calls of one end come from one thread. Neither call blocks, ever: a lost peer must

@@ -96,6 +96,17 @@ LiveMessage parse_message(const Json& json) {
           .text = json.value("text", std::string{})};
 }
 
+Json request_json(const LiveRequest& request) {
+  return {{"id", request.id}, {"request", request.request}, {"granted", request.granted}, {"answer", request.answer}};
+}
+
+LiveRequest parse_request(const Json& json) {
+  return {.id = json.value("id", std::string{}),
+          .request = json.value("request", std::string{}),
+          .granted = json.value("granted", false),
+          .answer = json.value("answer", std::string{})};
+}
+
 LiveState parse_state(const Json& json) {
   LiveState state;
   state.state = static_cast<RunState>(position(state_names, json.at("state").get<std::string>()));
@@ -125,6 +136,9 @@ LiveState parse_state(const Json& json) {
   for (const Json& message : json.value("messages", Json::array())) {
     state.messages.push_back(parse_message(message));
   }
+  for (const Json& request : json.value("requests", Json::array())) {
+    state.requests.push_back(parse_request(request));
+  }
   return state;
 }
 
@@ -149,6 +163,13 @@ void add_message(LiveState& state, log::Level level, std::string text) {
   }
 }
 
+void add_answer(LiveState& state, LiveRequest answer) {
+  state.requests.push_back(std::move(answer));
+  if (state.requests.size() > max_live_requests) {
+    state.requests.erase(state.requests.begin());
+  }
+}
+
 std::string to_json(const LiveState& state) {
   Json json{{"state", name(state.state)},
             {"run", state.run},
@@ -170,9 +191,11 @@ std::string to_json(const LiveState& state) {
             {"plan_id", state.plan_id},
             {"ranks", state.ranks},
             {"devices", Json::array()},
-            {"messages", Json::array()}};
+            {"messages", Json::array()},
+            {"requests", Json::array()}};
   std::transform(state.devices.begin(), state.devices.end(), std::back_inserter(json["devices"]), device_json);
   std::transform(state.messages.begin(), state.messages.end(), std::back_inserter(json["messages"]), message_json);
+  std::transform(state.requests.begin(), state.requests.end(), std::back_inserter(json["requests"]), request_json);
   // Paths may be any bytes; one that is no UTF-8 must not end a run.
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
 }

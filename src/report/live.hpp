@@ -43,6 +43,15 @@ struct LiveMessage {
   bool operator==(const LiveMessage&) const = default;
 };
 
+/// What came of a request of `pantile ctl`, which waits for it.
+struct LiveRequest {
+  std::string id;
+  std::string request;  ///< "drain"
+  bool granted = false;
+  std::string answer;  ///< in words
+  bool operator==(const LiveRequest&) const = default;
+};
+
 struct LiveState {
   RunState state = RunState::starting;
   std::string run;          ///< the config's name
@@ -65,6 +74,7 @@ struct LiveState {
   std::uint32_t ranks = 0;  ///< of the world
   std::vector<DeviceLive> devices;
   std::vector<LiveMessage> messages;  ///< the newest, at most `max_live_messages`
+  std::vector<LiveRequest> requests;  ///< the newest, at most `max_live_requests`
   bool operator==(const LiveState&) const = default;
 
   /// 0 … 1, by predicted cost. 1 if there is no cost and nothing is left.
@@ -72,9 +82,13 @@ struct LiveState {
 };
 
 inline constexpr std::size_t max_live_messages = 32;
+inline constexpr std::size_t max_live_requests = 8;
 
 /// Appends with the next number, and forgets the oldest beyond max_live_messages.
 void add_message(LiveState& state, log::Level level, std::string text);
+
+/// Appends, and forgets the oldest beyond max_live_requests.
+void add_answer(LiveState& state, LiveRequest answer);
 
 [[nodiscard]] std::string to_json(const LiveState& state);
 /// Nothing if it is no JSON or not a live state; unknown keys are ignored, absent ones keep their defaults.

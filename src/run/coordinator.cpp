@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -14,10 +15,11 @@
 #include "cluster/messages.hpp"
 #include "plan/scheduler.hpp"
 #include "report/rank_log.hpp"
+#include "run/deadline.hpp"
 #include "run/live_view.hpp"
 #include "run/quarantine_list.hpp"
 #include "run/scheduler_setup.hpp"
-#include "run/signals.hpp"
+#include "run/stop_desk.hpp"
 #include "store/index_writer.hpp"
 
 namespace pantile {
@@ -25,16 +27,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// The settings look at the work, which is then taken out of the job.
+Scheduler make_scheduler(Job& job, int workers) {
+  const SchedulerSettings settings = scheduler_settings(job, workers);
+  return Scheduler{std::move(job.work), settings};
+}
+
 class Coordinator {
  public:
-  Coordinator(Job& job, Transport& transport, const LiveSink& show)
+  Coordinator(Job& job, Transport& transport, const LiveSink& show, std::optional<WallTime> ends_at)
       : job_{job},
         transport_{transport},
         show_{show},
+        ends_at_{ends_at},
         view_{job, transport.size()},
+        stop_desk_{job.folder.layout(), index(job.journal.epoch())},
         extents_{job.extent_classes(planned_extents)},
         has_work_{!job.work.items().empty()},
-        scheduler_{std::move(job.work), scheduler_settings(job, transport.size() - 1)} {}
+        scheduler_{make_scheduler(job, transport.size() - 1)} {}
 
   Conclusion run() {
     if (!quarantine_left(job_)) {
@@ -42,13 +52,20 @@ class Coordinator {
     } else if (!has_work_) {
       outcome_ = Outcome::complete;
     }
+    if (ends_at_ && !outcome_) {
+      handle(Deadline{now_s() + seconds_until_deadline(*ends_at_, job_)});
+    }
     Backoff backoff;
     Clock::time_point next_tick = Clock::now();
+    Clock::time_point next_word = Clock::now();
     while (!outcome_) {
       const bool busy = step();
       if (Clock::now() >= next_tick) {
-        next_tick = Clock::now() + std::chrono::seconds{1};
+        next_tick = Clock::now() + std::chrono::milliseconds{250};
         handle(Tick{});
+      }
+      if (Clock::now() >= next_word) {
+        next_word = Clock::now() + std::chrono::seconds{1};
         tell_the_world();
       }
       if (busy) {
@@ -77,8 +94,8 @@ class Coordinator {
       std::visit([&](auto& said) { on(envelope->from, said); }, message);
       busy = true;
     }
-    if (stop_signals() > 0) {
-      drain("a signal asks to stop");
+    if (const std::optional<StopWish> wish = stop_desk_.look(view_.state())) {
+      drain(wish->why, wish->patience_s);
     }
     commit_shards();
     if (Clock::now() >= next_show_) {
@@ -160,13 +177,15 @@ class Coordinator {
     }
   }
 
-  void drain(const std::string& why) {
-    if (view_.state().state == RunState::draining) {
+  void drain(const std::string& why, double patience_s = drain_patience_s) {
+    if (patience_s_ && *patience_s_ <= patience_s) {
       return;
     }
+    patience_s_ = patience_s;
     view_.state().state = RunState::draining;
-    log::info("{}: finishing what is in flight", why);
-    handle(Drain{});
+    log::info("{}: {}", why, patience_s > 0 ? "finishing what is in flight" : "sealing what is computed");
+    handle(Drain{patience_s});
+    tell_the_world();
   }
 
   // ---- the scheduler's commands -----------------------------------------------------------------
@@ -192,7 +211,7 @@ class Coordinator {
     say(assign.rank, std::move(unit));
   }
 
-  void carry_out(Recall& recall) { say(recall.rank, GiveBack{}); }
+  void carry_out(Recall& recall) { say(recall.rank, GiveBack{std::llround(1000 * recall.patience_s)}); }
   void carry_out(AskSeal& ask) { say(ask.rank, SealPlease{}); }
   void carry_out(SealVerdict& verdict) {
     say(verdict.rank,
@@ -204,6 +223,10 @@ class Coordinator {
               index(refuse.rank));
     sealed_.erase({refuse.rank, refuse.shard});
     say(refuse.rank, DeleteShard{refuse.shard});
+  }
+  void carry_out(TimeIsUp& told) {
+    view_.state().state = RunState::draining;
+    tell_time_is_up(told, job_.catalog);
   }
   /// All leave together, at the end, when the exit code is known.
   void carry_out(Dismiss& /*dismiss*/) {}
@@ -307,7 +330,10 @@ class Coordinator {
   RankLog log_{job_.folder.layout().logs(), RankId{0}, job_.journal.epoch()};
   TalkRecorder talk_{log_};
   const LiveSink& show_;
+  std::optional<WallTime> ends_at_;
   LiveView view_;
+  StopDesk stop_desk_;
+  std::optional<double> patience_s_;  ///< since a request to stop
   std::vector<ExtentClass> extents_;  ///< of all items to do: too many to be counted again for each rank
   bool has_work_;
   Scheduler scheduler_;  ///< has the work, which is taken out of the job: twice would be too much for large ones
@@ -323,9 +349,9 @@ class Coordinator {
 
 }  // namespace
 
-Conclusion coordinate(Job& job, Transport& transport, const LiveSink& show) {
+Conclusion coordinate(Job& job, Transport& transport, const LiveSink& show, std::optional<WallTime> ends_at) {
   try {
-    return Coordinator{job, transport, show}.run();
+    return Coordinator{job, transport, show, ends_at}.run();
   } catch (...) {
     dismiss_workers(transport, ExitCode::failed);
     throw;

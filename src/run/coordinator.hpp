@@ -3,6 +3,7 @@
 // written here and nowhere else.
 
 #include <functional>
+#include <optional>
 
 #include "base/error.hpp"
 #include "cluster/transport.hpp"
@@ -23,7 +24,9 @@ struct Conclusion {
 /// Leads the job with all other ends of `transport` as workers, to its end: all done, stopped on request, or failed.
 /// Whatever ends it, committed work is in the journal, and index.h5 and quarantine.csv tell of it. Every worker that is
 /// still there has been told to leave. Throws Error only if the journal cannot be written.
-[[nodiscard]] Conclusion coordinate(Job& job, Transport& transport, const LiveSink& show);
+/// `ends_at`: by then all must be committed and left; what does not fit before is left for the next run.
+[[nodiscard]] Conclusion coordinate(Job& job, Transport& transport, const LiveSink& show,
+                                    std::optional<WallTime> ends_at);
 
 /// The same end for a job that could not be prepared: tells all workers to leave.
 void dismiss_workers(Transport& transport, ExitCode code);

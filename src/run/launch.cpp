@@ -11,6 +11,8 @@
 #include "cluster/mpi.hpp"
 #include "cluster/put_back.hpp"
 #include "run/coordinator.hpp"
+#include "run/deadline.hpp"
+#include "run/lifeline.hpp"
 #include "run/probe_spread.hpp"
 #include "run/worker.hpp"
 
@@ -23,11 +25,12 @@ ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
   if (launch.shows_progress) {
     display.emplace(launch.texts);
   }
-  const Conclusion conclusion = coordinate(job, transport, [&](const LiveState& live) {
+  const LiveSink show = [&](const LiveState& live) {
     if (display) {
       display->update(live);
     }
-  });
+  };
+  const Conclusion conclusion = coordinate(job, transport, show, end_of_run(launch.time_limit, launch.started));
   if (display) {
     display->finish(conclusion.live, conclusion.code);
   }
@@ -78,18 +81,24 @@ ExitCode run_in_process(const Launch& launch) {
 
 ExitCode run_as_rank(const Launch& launch) {
   hdf5::initialise();
+  const LauncherWatch launcher;
   mpi::Environment environment;
   if (environment.size() == 1) {
     return run_in_process(launch);
   }
   const std::unique_ptr<Transport> transport = environment.transport();
-  if (environment.rank() != 0) {
-    log::set_prefix(fmt::format("rank {}", environment.rank()));
-    return run_worker(*transport, share_of(environment));
+  try {
+    if (environment.rank() != 0) {
+      log::set_prefix(fmt::format("rank {}", environment.rank()));
+      return run_worker(*transport, share_of(environment));
+    }
+    const ExitCode code = coordinate_world(*transport, launch);
+    environment.leave_with(static_cast<int>(code));
+    return code;
+  } catch (const PeerLost& error) {
+    log::error("{}", error.what());
+    environment.abort();
   }
-  const ExitCode code = coordinate_world(*transport, launch);
-  environment.leave_with(static_cast<int>(code));
-  return code;
 }
 
 }  // namespace pantile

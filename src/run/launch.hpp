@@ -1,6 +1,9 @@
 #pragma once
 // How a run gets its ranks: within this process, or as the rank of an MPI world that somebody started.
 
+#include <chrono>
+#include <optional>
+
 #include "base/error.hpp"
 #include "config/config.hpp"
 #include "report/progress.hpp"
@@ -12,6 +15,8 @@ struct Launch {
   RunConfig config;
   Start start;
   ProgressTexts texts;
+  std::optional<std::chrono::milliseconds> time_limit;
+  WallTime started;            ///< what the limit counts from
   bool shows_progress = true;  ///< false: nobody does, or a supervisor
 };
 

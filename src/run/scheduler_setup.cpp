@@ -28,6 +28,13 @@ SchedulerSettings scheduler_settings(const Prospect& job, int workers) {
   SchedulerSettings settings;
   settings.seal_timeout_s =
       std::max(settings.seal_timeout_s, workers * static_cast<double>(config.output.shard_size) / slowest_bytes_per_s);
+  if (!job.work.items().empty()) {
+    const WorkItem& item = job.work.items().front();
+    const double bytes_per_px = static_cast<double>(job.output_extent(item.item).area()) * job.facts.output_channels /
+                                static_cast<double>(std::max<std::uint64_t>(1, item.cost_px));
+    constexpr double shared_bytes_per_s = 100e6;  // of one rank among others on one storage
+    settings.seal_px_per_s = shared_bytes_per_s / std::max(1e-3, bytes_per_px);
+  }
   settings.expected_ranks = static_cast<std::uint32_t>(workers);
   settings.retries = static_cast<std::uint32_t>(config.on_error.retries);
   settings.policy = config.schedule.policy;

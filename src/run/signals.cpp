@@ -11,12 +11,15 @@ namespace pantile {
 namespace {
 
 std::atomic<int> count{0};
+std::atomic<int> first{0};
 std::atomic<bool> leave_on_second{true};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch it");
 
 extern "C" void on_stop_signal(int number) {
+  int none = 0;
+  first.compare_exchange_strong(none, number);
   if (number == SIGUSR2) {
-    int none = 0;
+    none = 0;
     count.compare_exchange_strong(none, 1);  // A request, however often it is made.
   } else if (count.fetch_add(1) >= 1 && leave_on_second) {
     ::_exit(static_cast<int>(ExitCode::interrupted));
@@ -37,5 +40,7 @@ void watch_stop_signals(bool second_leaves) {
 }
 
 int stop_signals() noexcept { return count.load(); }
+
+int first_stop_signal() noexcept { return first.load(); }
 
 }  // namespace pantile

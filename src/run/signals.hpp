@@ -11,4 +11,7 @@ void watch_stop_signals(bool second_leaves);
 /// How many stop signals came so far. Any thread.
 [[nodiscard]] int stop_signals() noexcept;
 
+/// The first of them; 0: none came.
+[[nodiscard]] int first_stop_signal() noexcept;
+
 }  // namespace pantile

@@ -1,257 +1,336 @@
 #include "run/supervisor.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
+#include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
-#include <string_view>
+#include <thread>
+#include <tuple>
 
-#include "base/file.hpp"
 #include "base/log.hpp"
+#include "plan/restarts.hpp"
+#include "report/continued.hpp"
 #include "report/progress.hpp"
-#include "run/launcher_noise.hpp"
+#include "run/deadline.hpp"
+#include "run/launcher.hpp"
+#include "run/loss.hpp"
 #include "run/signals.hpp"
+#include "run/slurm_job.hpp"
 #include "store/journal_state.hpp"
-
-extern char** environ;  // NOLINT(readability-redundant-declaration)
+#include "store/run_folder.hpp"
 
 namespace pantile {
 namespace {
 
-/// A child in a process group of its own, so that a Ctrl-C of the terminal reaches us alone; its stderr is a pipe to
-/// us.
-struct Child {
-  pid_t pid = -1;
-  File errors;
-};
+using Clock = std::chrono::steady_clock;
 
-Child start(const std::vector<std::string>& line) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    throw system_error("cannot make a pipe for the ranks' messages");
+/// Rank 0 writes live.json each second, but not while it writes the index of a large run.
+constexpr std::chrono::minutes longest_silence{10};
+/// From the run's last word until mpirun has left: rank 0 waits 30 s for ranks that do not answer.
+constexpr std::chrono::seconds longest_leave{60};
+/// For mpirun to start a process on a machine. One that has just died may not be known as such: no answer comes then.
+constexpr std::chrono::seconds host_patience{10};
+/// A start with less time than this ahead of it would commit nothing.
+constexpr std::chrono::seconds least_time{10};
+
+Settled settled(const RunLayout& layout) {
+  Settled settled;
+  try {
+    settled.run_id = read_identity(layout).run_id;
+    replay_journal(layout.journal(), [&](Epoch, const JournalRecord& record) {
+      settled.records +=
+          std::holds_alternative<ShardCommit>(record) || std::holds_alternative<ItemQuarantined>(record) ? 1 : 0;
+    });
+  } catch (const Error& error) {
+    log::debug("{}", error.what());  // there is no run yet; what else is wrong the ranks will say
   }
-  File read_end{ends[0]};
-  const File write_end{ends[1]};
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
-  // mpirun reads its standard input and would take the terminal's keys.
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  std::vector<char*> arguments;
-  arguments.reserve(line.size() + 1);
-  for (const std::string& word : line) {
-    arguments.push_back(
-        const_cast<char*>(word.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast): exec's old signature
-  }
-  arguments.push_back(nullptr);
-  Child child{-1, std::move(read_end)};
-  const int failed = ::posix_spawnp(&child.pid, arguments[0], &actions, &attributes, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (failed != 0) {
-    throw Error{fmt::format("cannot start {}: {} (it starts the ranks). Install Open MPI, or use --ranks 1.", line[0],
-                            std::strerror(failed))};
-  }
-  ::fcntl(child.errors.get(), F_SETFL, O_NONBLOCK);
-  return child;
+  return settled;
 }
 
-/// What the ranks say, line by line, without what mpirun adds.
-class Relay {
+/// Which process wrote it: tells the words of one start from those of another without a clock.
+auto writer_of(const std::optional<LiveState>& live) {
+  return live ? std::tuple{live->host, live->pid, live->epoch} : std::tuple{std::string{}, std::int64_t{0}, 0U};
+}
+
+class Supervisor {
  public:
-  explicit Relay(int fd) : fd_{fd} {}
-  void pass_on() {
-    std::array<char, 4096> buffer{};
+  explicit Supervisor(const Supervision& supervision)
+      : supervision_{supervision},
+        layout_{supervision.run_folder},
+        hosts_{allocated_hosts()},
+        restarts_{settled(layout_)} {}
+
+  ExitCode run() {
     for (;;) {
-      const ssize_t count = ::read(fd_, buffer.data(), buffer.size());
-      if (count <= 0) {
-        break;
+      const End end = start_once();
+      std::optional<ExitCode> code = verdict(end);
+      if (!code) {
+        code = prepare_restart(end);
       }
-      text_.append(buffer.data(), static_cast<std::size_t>(count));
-    }
-    for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
-      say(std::string_view{text_}.substr(0, end));
-      text_.erase(0, end + 1);
+      if (code) {
+        finish(*code);
+        return *code;
+      }
     }
   }
-
-  /// What mpirun said that was hidden, if the ranks said nothing: then it is all there is to know.
-  [[nodiscard]] std::string only_word() const { return ranks_spoke_ ? std::string{} : hidden_; }
 
  private:
-  void say(std::string_view line) {
-    if (noise_.hides(line)) {
-      constexpr std::size_t enough = 4000;
-      hidden_ += hidden_.size() < enough ? fmt::format("{}\n", line) : "";
-    } else {
-      ranks_spoke_ = true;
-      log::write_line(line);
+  struct End {
+    int code = 0;
+    std::string talk;          ///< mpirun's
+    bool ranks_spoke = false;  ///< on stderr or in live.json
+  };
+
+  // ---- one start --------------------------------------------------------------------------------
+
+  End start_once() {
+    const auto line = mpirun_line(supervision_, has_begun_ ? supervision_.resume_command : supervision_.rank_command,
+                                  restarts_.count() > 0 ? hosts_ : std::vector<Host>{});
+    if (!supervision_.quiet) {
+      log::info("starting {}", fmt::join(line, " "));
     }
+    before_ = writer_of(read_live(layout_.live()));
+    live_.reset();
+    changed_ = Clock::now();
+    told_ = 0;
+    Launcher launcher{line};
+    if (!supervision_.quiet && !display_) {
+      display_.emplace(ProgressTexts{supervision_.job, supervision_.shown_folder});
+    }
+    while (launcher.runs()) {
+      look_at_live();
+      pass_stop_on(launcher);
+      if (live_ && Clock::now() - changed_ > patience_with(live_->state)) {
+        log::error("nothing was heard of the ranks for {} s: ending them",
+                   std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - changed_).count());
+        changed_ = Clock::now();
+        launcher.end();
+      }
+    }
+    look_at_live();
+    return {launcher.code(), launcher.talk(), launcher.ranks_spoke() || live_.has_value()};
   }
-  int fd_;
-  bool ranks_spoke_ = false;
-  std::string hidden_;
-  std::string text_;
-  LauncherNoise noise_;
-};
 
-/// What the ranks say of themselves, unless it is the word of an earlier start.
-std::optional<LiveState> live_since(const RunLayout& layout, WallTime since) {
-  std::optional<LiveState> live = read_live(layout.live());
-  return live && live->updated >= since ? live : std::nullopt;
-}
+  static std::chrono::seconds patience_with(RunState state) {
+    return is_active(state) ? std::chrono::seconds{longest_silence} : longest_leave;
+  }
 
-/// Tells the ranks of stop signals. Once: a request to stop. Twice: an end, now.
-class StopRelay {
- public:
-  void pass_on(const Child& child, const RunLayout& layout, WallTime since) {
-    const int signals = stop_signals();
-    if (signals == 0 || (signals == told_ && (signals > 1 || !is_due(layout, since)))) {
+  /// What the ranks of this start say of themselves.
+  void look_at_live() {
+    std::optional<LiveState> live = read_live(layout_.live());
+    if (!live || writer_of(live) == before_) {
       return;
     }
-    told_ = signals;
-    next_ = Clock::now() + std::chrono::milliseconds{500};
-    ::kill(signals == 1 ? child.pid : -child.pid, signals == 1 ? SIGUSR2 : SIGTERM);
+    has_begun_ = true;
+    if (!live_ || live_->updated != live->updated) {
+      changed_ = Clock::now();
+    }
+    live_ = std::move(live);
+    shown_ = continued_(*live_);
+    if (display_) {
+      display_->update(*shown_);
+    }
+  }
+
+  /// Once: a request to stop, until the ranks have heard it. Twice: an end, now.
+  void pass_stop_on(Launcher& launcher) {
+    const int signals = stop_signals();
+    if (signals > 1) {
+      launcher.end();
+    } else if (signals == 1 && (told_ == 0 || Clock::now() >= next_word_)) {
+      const bool is_heard = live_ && live_->state != RunState::starting && live_->state != RunState::running;
+      if (!is_heard) {
+        launcher.ask_to_drain();
+        next_word_ = Clock::now() + std::chrono::milliseconds{500};
+      }
+      told_ = signals;
+    }
+  }
+
+  // ---- what its end means -----------------------------------------------------------------------
+
+  /// Nothing if ranks were lost. The ranks' word counts only as far as the journal bears it out.
+  [[nodiscard]] std::optional<ExitCode> verdict(const End& end) {
+    if (stop_signals() > 1) {
+      return ExitCode::interrupted;
+    }
+    const auto is = [&](ExitCode one) { return end.code == static_cast<int>(one); };
+    if (is(ExitCode::usage)) {
+      return ExitCode::usage;
+    }
+    if (live_) {
+      const JournalState state = read_journal(layout_.journal());
+      if (state.end() && index(state.epoch()) == live_->epoch) {
+        return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;  // whatever became of the ranks
+      }
+    }
+    if (is(ExitCode::failed) && end.ranks_spoke) {
+      return ExitCode::failed;
+    }
+    if (is(ExitCode::stopped) || stop_signals() == 1) {
+      return ExitCode::stopped;  // also where ranks were lost meanwhile: nobody wants them back
+    }
+    if (!end.ranks_spoke && !end.talk.empty() && restarts_.count() == 0 && hosts_.size() < 2 && end.code < 128) {
+      log::error("mpirun could not start the ranks. It says:\n{}", end.talk);
+      return ExitCode::failed;
+    }
+    return std::nullopt;
+  }
+
+  /// After a loss. Nothing if the ranks are to be started again now.
+  [[nodiscard]] std::optional<ExitCode> prepare_restart(const End& end) {
+    const Loss loss = read_loss(end.talk);
+    const std::string lost = end.code == 0 || end.code == static_cast<int>(ExitCode::quarantined)
+                                 ? "the ranks ended in order, but the journal does not say that all is done"
+                                 : to_string(loss, end.code);
+    const JournalState state = read_journal(layout_.journal());
+    note_committed(state);
+    const auto pause = restarts_.after_loss(settled(layout_));
+    if (!pause) {
+      log::error(
+          "{}, and {} restarts in a row have committed nothing: giving up. What is committed is safe ({} of {} items): "
+          "the same command goes on from there.{}",
+          lost, Restarts::most_in_vain, state.done_items(), state.items(),
+          end.talk.empty() ? "" : " mpirun said last:\n" + end.talk);
+      return given_up(loss.whole_host);
+    }
+    if (supervision_.ends_at && *supervision_.ends_at - std::chrono::system_clock::now() < least_time) {
+      log::warn("{}; too little time is left to start again. {} of {} items are committed.", lost, state.done_items(),
+                state.items());
+      return ExitCode::stopped;
+    }
+    if (const std::optional<ExitCode> code = choose_hosts(lost)) {
+      return code;
+    }
+    log::warn("{}. {} of {} items are committed; starting again with {} ranks{}", lost, state.done_items(),
+              state.items(), ranks_on(supervision_, hosts_),
+              hosts_.empty() ? "" : fmt::format(" on {}", host_list(hosts_)));
+    return wait(*pause);
+  }
+
+  /// Leaves those that answer.
+  [[nodiscard]] std::optional<ExitCode> choose_hosts(const std::string& lost) {
+    if (hosts_.size() < 2) {
+      return std::nullopt;
+    }
+    std::vector<Host> left = answering(hosts_, host_patience);
+    if (left.empty()) {
+      log::error("{}, and none of {} answers. What is committed is safe: the same command goes on from there.", lost,
+                 host_list(hosts_));
+      return given_up(true);
+    }
+    hosts_ = std::move(left);
+    return std::nullopt;
+  }
+
+  /// With other machines the run may well go on: Slurm can give it those.
+  [[nodiscard]] static ExitCode given_up(bool lost_machines) {
+    if (lost_machines && is_in_requeuable_job()) {
+      log::info("exit 75: this Slurm job can be queued again (scontrol requeue)");
+      return ExitCode::stopped;
+    }
+    return ExitCode::failed;
+  }
+
+  [[nodiscard]] static std::optional<ExitCode> wait(std::chrono::milliseconds pause) {
+    for (const auto end = Clock::now() + pause; Clock::now() < end;) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{20});
+      if (stop_signals() > 0) {
+        return stop_signals() > 1 ? ExitCode::interrupted : ExitCode::stopped;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------
+
+  /// What the lost ranks had told last may be more than what is left of it.
+  void note_committed(const JournalState& state) {
+    if (shown_) {
+      shown_->done = state.done_items();
+      shown_->quarantined = state.quarantine().size();
+      shown_->running = shown_->computed = 0;
+    }
+  }
+
+  void finish(ExitCode code) {
+    if (display_ && shown_) {
+      display_->finish(*shown_, code);
+    }
+    display_.reset();
+  }
+
+ public:
+  static int ranks_on(const Supervision& supervision, const std::vector<Host>& hosts) {
+    int slots = 0;
+    for (const Host& host : hosts) {
+      slots += host.slots;
+    }
+    return hosts.empty() ? supervision.ranks : std::clamp(slots, 2, std::max(2, supervision.ranks));
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  /// mpirun loses a signal that comes before it has started the ranks: the request is repeated until they heard it.
-  [[nodiscard]] bool is_due(const RunLayout& layout, WallTime since) const {
-    if (Clock::now() < next_) {
-      return false;
-    }
-    const std::optional<LiveState> live = live_since(layout, since);
-    return !live || live->state == RunState::starting || live->state == RunState::running;
-  }
-
-  int told_ = 0;
-  Clock::time_point next_;
+  const Supervision& supervision_;
+  RunLayout layout_;
+  std::vector<Host> hosts_;  ///< that answered last; empty: this one
+  Restarts restarts_;
+  std::tuple<std::string, std::int64_t, std::uint32_t> before_;  ///< who wrote live.json before this start
+  bool has_begun_ = false;                                       ///< some start came so far that its epoch began
+  std::optional<LiveState> live_;                                ///< of this start
+  Clock::time_point changed_;                                    ///< when live_ was new
+  std::optional<LiveState> shown_;
+  Continued continued_;
+  std::optional<ProgressDisplay> display_;
+  int told_ = 0;  ///< stop signals that were passed on
+  Clock::time_point next_word_;
 };
-
-struct LauncherEnd {
-  int status = 0;      ///< as of waitpid
-  std::string word{};  ///< of mpirun, if nothing else was said
-};
-
-/// Waits for the launcher, passing on messages, progress and signals meanwhile.
-LauncherEnd watch(const Child& child, const RunLayout& layout, WallTime since,
-                  std::optional<ProgressDisplay>& display) {
-  Relay relay{child.errors.get()};
-  StopRelay stop;
-  for (;;) {
-    pollfd ready{child.errors.get(), POLLIN, 0};
-    ::poll(&ready, 1, 100);
-    relay.pass_on();
-    if (display) {
-      if (const std::optional<LiveState> live = live_since(layout, since)) {
-        display->update(*live);
-      }
-    }
-    stop.pass_on(child, layout, since);
-    int status = 0;
-    const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
-    if (ended == child.pid) {
-      relay.pass_on();
-      return {status, relay.only_word()};
-    }
-    if (ended < 0 && errno != EINTR) {
-      throw system_error("cannot wait for mpirun");
-    }
-  }
-}
-
-/// What the ranks' end means. Their word counts only as far as the journal bears it out.
-ExitCode verdict(int status, const RunLayout& layout) {
-  if (stop_signals() > 1) {
-    return ExitCode::interrupted;
-  }
-  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  if (stop_signals() == 1 && code == 128 + SIGUSR2) {
-    return ExitCode::stopped;  // The request came before mpirun or the ranks could hear it: nothing was begun.
-  }
-  const auto is = [code](ExitCode one) { return code == static_cast<int>(one); };
-  if (is(ExitCode::done) || is(ExitCode::quarantined)) {
-    const JournalState state = read_journal(layout.journal());
-    if (state.end()) {
-      return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
-    }
-    log::error("the ranks ended in order, but the journal does not say that all is done. Run the same command again.");
-    return ExitCode::failed;
-  }
-  for (const ExitCode known : {ExitCode::failed, ExitCode::usage, ExitCode::stopped}) {
-    if (is(known)) {
-      return known;
-    }
-  }
-  log::error("a rank was lost (mpirun ended with {}). What is committed is safe: the same command goes on from there.",
-             code);
-  return ExitCode::failed;
-}
 
 }  // namespace
 
-std::vector<std::string> mpirun_line(const Supervision& supervision) {
-  std::vector<std::string> line{"mpirun", "-n", std::to_string(supervision.ranks)};
+std::vector<std::string> mpirun_line(const Supervision& supervision, const std::vector<std::string>& command,
+                                     const std::vector<Host>& hosts) {
+  const int ranks = Supervisor::ranks_on(supervision, hosts);
+  std::vector<std::string> line{"mpirun", "-n", std::to_string(ranks)};
+  int slots = 0;
+  for (const Host& host : hosts) {
+    slots += host.slots;
+  }
+  if (!hosts.empty()) {
+    line.insert(line.end(), {"--host", host_list(hosts)});
+  }
   // Within a Slurm allocation the slots are a fact; elsewhere mpirun's guess of them is no reason to refuse.
-  if (std::getenv("SLURM_JOB_ID") == nullptr) {
+  if (std::getenv("SLURM_JOB_ID") == nullptr || (!hosts.empty() && slots < ranks)) {
     line.emplace_back("--oversubscribe");
   }
   line.insert(line.end(), {"--bind-to", "none", "-x", supervised_variable});
+  if (supervision.ends_at) {
+    line.insert(line.end(), {"-x", end_variable});
+  }
   for (const std::string& variable : supervision.variables) {
     // Of one that is not set, mpirun would warn; the job has a default for it.
     if (std::getenv(variable.c_str()) != nullptr) {
       line.insert(line.end(), {"-x", variable});
     }
   }
-  line.insert(line.end(), supervision.rank_command.begin(), supervision.rank_command.end());
+  line.insert(line.end(), command.begin(), command.end());
   return line;
 }
 
 ExitCode supervise(const Supervision& supervision) {
   watch_stop_signals(false);
-  ::setenv(supervised_variable, "1", 1);
+  ::setenv(supervised_variable, supervisor_name().c_str(), 1);
+  if (supervision.ends_at) {
+    pass_on_end(*supervision.ends_at);
+  }
   if (::geteuid() == 0) {
     // Containers run as root; Open MPI wants to be told twice that this is meant.
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   }
-  const std::vector<std::string> line = mpirun_line(supervision);
-  if (!supervision.quiet) {
-    log::info("starting {}", fmt::join(line, " "));
-  }
-  const RunLayout layout{supervision.run_folder};
-  const WallTime since = std::chrono::system_clock::now();
-  const Child child = start(line);
-  std::optional<ProgressDisplay> display;
-  if (!supervision.quiet) {
-    display.emplace(ProgressTexts{supervision.job, supervision.shown_folder});
-  }
-  const LauncherEnd end = watch(child, layout, since, display);
-  const ExitCode code = verdict(end.status, layout);
-  const std::optional<LiveState> live = live_since(layout, since);
-  if (!live && code == ExitCode::failed && !end.word.empty()) {
-    log::error("mpirun could not start the ranks. It says:\n{}", end.word);
-  }
-  if (live && display) {
-    display->finish(*live, code);
-  }
-  return code;
+  return Supervisor{supervision}.run();
 }
 
 }  // namespace pantile

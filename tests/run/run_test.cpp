@@ -22,13 +22,17 @@ TEST(LauncherNoise, HidesTheFramedTalkOfMpirunAndNothingOfTheRanks) {
   EXPECT_FALSE(noise.hides("--- short dashes"));
 }
 
+Supervision three_ranks() {
+  return {.rank_command = {"pantile"},
+          .resume_command = {"pantile"},
+          .ranks = 3,
+          .job = "job.yaml",
+          .run_folder = "out",
+          .shown_folder = "out"};
+}
+
 TEST(Supervisor, StartsTheRanksOfThisVeryProgram) {
-  const auto line = mpirun_line({.rank_command = {"/opt/pantile", "run", "job.yaml"},
-                                 .ranks = 3,
-                                 .job = "job.yaml",
-                                 .run_folder = "out",
-                                 .shown_folder = "out",
-                                 .quiet = false});
+  const auto line = mpirun_line(three_ranks(), {"/opt/pantile", "run", "job.yaml"}, {});
   EXPECT_EQ(line.front(), "mpirun");
   const std::vector<std::string> end{line.end() - 3, line.end()};
   EXPECT_EQ(end, (std::vector<std::string>{"/opt/pantile", "run", "job.yaml"}));
@@ -38,16 +42,23 @@ TEST(Supervisor, StartsTheRanksOfThisVeryProgram) {
 TEST(Supervisor, PassesOnTheVariablesOfTheJobThatAreSet) {
   ::setenv("PANTILE__TILES__SIZE", "96", 1);
   ::unsetenv("SCRATCH_OF_NOBODY");
-  const auto line = mpirun_line({.rank_command = {"pantile"},
-                                 .job = "job.yaml",
-                                 .run_folder = "out",
-                                 .shown_folder = "out",
-                                 .variables = {"PANTILE__TILES__SIZE", "SCRATCH_OF_NOBODY"}});
+  Supervision supervision = three_ranks();
+  supervision.variables = {"PANTILE__TILES__SIZE", "SCRATCH_OF_NOBODY"};
+  const auto line = mpirun_line(supervision, {"pantile"}, {});
   ::unsetenv("PANTILE__TILES__SIZE");
   const auto found = std::find(line.begin(), line.end(), "PANTILE__TILES__SIZE");
   ASSERT_NE(found, line.end());
   EXPECT_EQ(*std::prev(found), "-x");
   EXPECT_EQ(std::find(line.begin(), line.end(), "SCRATCH_OF_NOBODY"), line.end());
+}
+
+TEST(Supervisor, AfterALossOfMachinesThereAreAsManyRanksAsTheOthersTake) {
+  const auto line = mpirun_line(three_ranks(), {"pantile"}, {{"node1", 1}, {"node2", 1}});
+  EXPECT_EQ(line.at(2), "2");
+  EXPECT_EQ(line.at(3), "--host");
+  EXPECT_EQ(line.at(4), "node1:1,node2:1");
+  EXPECT_EQ(mpirun_line(three_ranks(), {"pantile"}, {{"node1", 8}}).at(2), "3") << "no more than were asked for";
+  EXPECT_EQ(mpirun_line(three_ranks(), {"pantile"}, {{"node1", 1}}).at(2), "2") << "one coordinates, one works";
 }
 
 }  // namespace

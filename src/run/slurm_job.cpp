@@ -1,0 +1,63 @@
+#include "run/slurm_job.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <string_view>
+
+#include "base/log.hpp"
+#include "run/short_command.hpp"
+
+namespace pantile {
+namespace {
+
+constexpr std::chrono::seconds patience{5};
+
+std::optional<WallTime> seconds_since_epoch(std::string_view text) {
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return error == std::errc{} && end == text.data() + text.size() && seconds > 0
+             ? std::optional{WallTime{std::chrono::seconds{seconds}}}
+             : std::nullopt;
+}
+
+/// "2026-11-21T17:05:00", local time, as squeue prints it; nothing for "N/A" and the like.
+std::optional<WallTime> local_time(const std::string& text) {
+  std::tm parts{};
+  if (::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) == nullptr) {
+    return std::nullopt;
+  }
+  parts.tm_isdst = -1;
+  return std::chrono::system_clock::from_time_t(std::mktime(&parts));
+}
+
+}  // namespace
+
+std::optional<WallTime> end_of_slurm_job() {
+  if (const char* const given = std::getenv("SLURM_JOB_END_TIME"); given != nullptr) {
+    return seconds_since_epoch(given);
+  }
+  const char* const job = std::getenv("SLURM_JOB_ID");
+  if (job == nullptr) {
+    return std::nullopt;
+  }
+  const ShortCommand asked = run_short_command({"squeue", "-h", "-j", job, "-o", "%e"}, patience);
+  if (asked.code != 0) {
+    log::debug("squeue does not say when this Slurm job ends (exit {})", asked.code);
+    return std::nullopt;
+  }
+  return local_time(asked.output);
+}
+
+bool is_in_requeuable_job() {
+  const char* const job = std::getenv("SLURM_JOB_ID");
+  if (job == nullptr) {
+    return false;
+  }
+  const ShortCommand asked = run_short_command({"scontrol", "-o", "show", "job", job}, patience);
+  return asked.output.find(" Requeue=1 ") != std::string::npos &&
+         asked.output.find(" BatchFlag=1 ") != std::string::npos;
+}
+
+}  // namespace pantile
