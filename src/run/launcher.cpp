@@ -117,7 +117,7 @@ void Launcher::relay() {
 
 void Launcher::say(const std::string& line) {
   constexpr std::size_t enough = 4000;
-  if (!noise_.hides(line)) {
+  if (!noise_.hides(line) && !ended_at_) {  // its last words, and those of ranks that are killed, help nobody
     ranks_spoke_ = true;
     log::write_line(line);
   } else if (talk_.size() < enough) {

@@ -31,6 +31,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::minutes longest_silence{10};
 /// From the run's last word until mpirun has left: rank 0 waits 30 s for ranks that do not answer.
 constexpr std::chrono::seconds longest_leave{60};
+/// mpirun that has lost a machine without a reset of its connections may wait for it for ever.
+constexpr std::chrono::seconds longest_farewell{10};
 /// For mpirun to start a process on a machine. One that has just died may not be known as such: no answer comes then.
 constexpr std::chrono::seconds host_patience{10};
 /// A start with less time than this ahead of it would commit nothing.
@@ -96,6 +98,7 @@ class Supervisor {
     live_.reset();
     changed_ = Clock::now();
     told_ = 0;
+    parted_.reset();
     Launcher launcher{line};
     if (!supervision_.quiet && !display_) {
       display_.emplace(ProgressTexts{supervision_.job, supervision_.shown_folder});
@@ -103,7 +106,12 @@ class Supervisor {
     while (launcher.runs()) {
       look_at_live();
       pass_stop_on(launcher);
-      if (live_ && Clock::now() - changed_ > patience_with(live_->state)) {
+      if (!parted_ && read_loss(launcher.talk()).whole_host) {
+        parted_ = Clock::now();
+      }
+      if (parted_ && Clock::now() - *parted_ > longest_farewell) {
+        launcher.end();
+      } else if (live_ && Clock::now() - changed_ > patience_with(live_->state)) {
         log::error("nothing was heard of the ranks for {} s: ending them",
                    std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - changed_).count());
         changed_ = Clock::now();
@@ -183,9 +191,9 @@ class Supervisor {
   /// After a loss. Nothing if the ranks are to be started again now.
   [[nodiscard]] std::optional<ExitCode> prepare_restart(const End& end) {
     const Loss loss = read_loss(end.talk);
-    const std::string lost = end.code == 0 || end.code == static_cast<int>(ExitCode::quarantined)
-                                 ? "the ranks ended in order, but the journal does not say that all is done"
-                                 : to_string(loss, end.code);
+    std::string lost = end.code == 0 || end.code == static_cast<int>(ExitCode::quarantined)
+                           ? "the ranks ended in order, but the journal does not say that all is done"
+                           : to_string(loss, end.code);
     const JournalState state = read_journal(layout_.journal());
     note_committed(state);
     const auto pause = restarts_.after_loss(settled(layout_));
@@ -212,7 +220,7 @@ class Supervisor {
   }
 
   /// Leaves those that answer.
-  [[nodiscard]] std::optional<ExitCode> choose_hosts(const std::string& lost) {
+  [[nodiscard]] std::optional<ExitCode> choose_hosts(std::string& lost) {
     if (hosts_.size() < 2) {
       return std::nullopt;
     }
@@ -221,6 +229,11 @@ class Supervisor {
       log::error("{}, and none of {} answers. What is committed is safe: the same command goes on from there.", lost,
                  host_list(hosts_));
       return given_up(true);
+    }
+    if (left.size() < hosts_.size()) {
+      // mpirun may have named another: the first whose daemon it missed.
+      std::erase_if(hosts_, [&](const Host& host) { return std::find(left.begin(), left.end(), host) != left.end(); });
+      lost = fmt::format("{} does not answer any more", host_list(hosts_));
     }
     hosts_ = std::move(left);
     return std::nullopt;
@@ -284,7 +297,8 @@ class Supervisor {
   std::optional<LiveState> shown_;
   Continued continued_;
   std::optional<ProgressDisplay> display_;
-  int told_ = 0;  ///< stop signals that were passed on
+  std::optional<Clock::time_point> parted_;  ///< when mpirun said that it has lost a machine
+  int told_ = 0;                             ///< stop signals that were passed on
   Clock::time_point next_word_;
 };
 
@@ -325,6 +339,9 @@ ExitCode supervise(const Supervision& supervision) {
   if (supervision.ends_at) {
     pass_on_end(*supervision.ends_at);
   }
+  // mpirun starts its daemons by srun. The step of a start that lost a machine holds its slots until Slurm has given
+  // the machine up; without this the next start, and every look at a machine, would wait for that.
+  ::setenv("SLURM_OVERLAP", "1", 0);
   if (::geteuid() == 0) {
     // Containers run as root; Open MPI wants to be told twice that this is meant.
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);

@@ -10,27 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import gone_within, kill, launchers_of, ranks_of
 from runs import BINARY, PAGES, Job, digest, environment, run, verified
 
 RANKS = 3
-
-
-def ranks_of(output: Path) -> dict[int, int]:
-    """Rank → pid of the ranks that work on this folder."""
-    found = {}
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            if str(output).encode() not in (process / "cmdline").read_bytes():
-                continue
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        for variable in variables:
-            if variable.startswith(b"OMPI_COMM_WORLD_RANK="):
-                found[int(variable.split(b"=")[1])] = int(process.name)
-    return found
 
 
 def what_it_does(output: Path) -> str:
@@ -50,15 +33,16 @@ def what_it_does(output: Path) -> str:
     return "\n".join(lines)
 
 
-def kill_at_random(job: Path, output: Path, dice: random.Random, within_s: float) -> bool:
-    """Starts or resumes the run and kills something in its first `within_s` seconds. True if the kill came before the end."""
+def kill_at_random(job: Path, output: Path, dice: random.Random, within_s: float) -> tuple[bool, bool]:
+    """Starts or resumes the run and kills something in its first `within_s` seconds.
+
+    Whether the kill came before the end, and whether the run is done: it must be, by itself, unless its supervisor was killed too.
+    """
     process = subprocess.Popen(
         [str(BINARY), "run", str(job), "--output", str(output), "--ranks", str(RANKS)],
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    target = dice.choice(["worker", "worker", "coordinator", "all", "supervisor and all"])
+        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    target = dice.choice(["worker", "worker", "coordinator", "all ranks", "mpirun", "supervisor", "all"])
     deadline = time.monotonic() + dice.uniform(0.05, within_s)
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
@@ -67,28 +51,22 @@ def kill_at_random(job: Path, output: Path, dice: random.Random, within_s: float
     victims = {
         "worker": [pid for rank, pid in ranks.items() if rank == chosen],
         "coordinator": [pid for rank, pid in ranks.items() if rank == 0],
-        "all": list(ranks.values()),
-        "supervisor and all": [*ranks.values(), process.pid],
+        "all ranks": list(ranks.values()),
+        "mpirun": launchers_of(output),
+        "supervisor": [process.pid],
+        "all": [process.pid, *launchers_of(output), *ranks.values()],
     }[target]
-    for pid in victims:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    killed = process.poll() is None and bool(victims)
+    if killed:
+        kill(victims)
     try:
-        process.wait(timeout=120)
+        _, said = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         pytest.fail(f"after kill -9 of {target} {victims} the run did not end within 120 s:\n{what_it_does(output)}")
-    wait_for_end(output)
-    return process.returncode not in (0, 3)
-
-
-def wait_for_end(output: Path) -> None:
-    """mpirun needs a moment to end the ranks that are left."""
-    deadline = time.monotonic() + 60
-    while ranks_of(output) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not ranks_of(output), "ranks outlived their run"
+    assert process.returncode in (0, -signal.SIGKILL), f"after kill -9 of {target}: exit {process.returncode}\n{said}"
+    # Ranks without a supervisor drain.
+    assert gone_within(output, 20), f"processes outlived their run after kill -9 of {target}:\n{what_it_does(output)}"
+    return killed, process.returncode == 0
 
 
 def survives(tmp_path: Path, kills: int, seed: int) -> None:
@@ -103,9 +81,12 @@ def survives(tmp_path: Path, kills: int, seed: int) -> None:
     while done < kills:
         output = tmp_path / f"killed{runs}"
         runs += 1
-        while done < kills and kill_at_random(job, output, dice, whole_s):
-            done += 1
-        run(job, output, "--ranks", dice.choice([1, 2, 3]))
+        complete = False
+        while done < kills and not complete:
+            killed, complete = kill_at_random(job, output, dice, whole_s)
+            done += killed
+        if not complete:
+            run(job, output, "--ranks", dice.choice([1, 2, 3]))
         assert verified(output) == expected, f"seed {seed}, run {runs}, after {done} kills"
         for left in (output / "shards").iterdir():
             assert left.suffix == ".h5", f"{left} was left behind"
@@ -134,7 +115,7 @@ def test_a_rank_that_hangs_for_good_does_not_keep_the_run_from_its_end(tmp_path:
     os.kill(ranks_of(output)[2], signal.SIGSTOP)
     _, said = process.communicate(timeout=420)  # at worst it was sealing: 300 s
     assert process.returncode == 0, said
-    wait_for_end(output)
+    assert gone_within(output, 60), "ranks outlived their run"
     run(job, tmp_path / "whole")
     assert digest(output) == digest(tmp_path / "whole")
 
