@@ -12,7 +12,6 @@
 #include "cluster/put_back.hpp"
 #include "run/coordinator.hpp"
 #include "run/deadline.hpp"
-#include "run/lifeline.hpp"
 #include "run/probe_spread.hpp"
 #include "run/worker.hpp"
 
@@ -81,7 +80,6 @@ ExitCode run_in_process(const Launch& launch) {
 
 ExitCode run_as_rank(const Launch& launch) {
   hdf5::initialise();
-  const LauncherWatch launcher;
   mpi::Environment environment;
   if (environment.size() == 1) {
     return run_in_process(launch);

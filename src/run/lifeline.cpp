@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <stop_token>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -61,21 +60,6 @@ bool SupervisorWatch::is_gone() {
     gone_ = !is_alive(pid_);
   }
   return gone_;
-}
-
-LauncherWatch::LauncherWatch() {
-  const pid_t parent = ::getppid();
-  thread_ = std::jthread{[parent](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      if (::getppid() != parent) {
-        // Not by the log: it may wait for a disk.
-        constexpr std::string_view words = "error: the process that started this rank is gone: the rank leaves\n";
-        static_cast<void>(!::write(STDERR_FILENO, words.data(), words.size()));
-        ::_exit(static_cast<int>(ExitCode::failed));
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds{200});
-    }
-  }};
 }
 
 }  // namespace pantile

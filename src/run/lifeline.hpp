@@ -1,11 +1,11 @@
 #pragma once
-// Nobody works unseen: who started a rank is looked after, and when that process is gone the rank goes too.
+// Nobody works unseen: rank 0 looks after the process that started the ranks, and stops the run when that is gone. That
+// mpirun is gone Open MPI sees itself, and ends each rank.
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 namespace pantile {
 
@@ -27,17 +27,6 @@ class SupervisorWatch {
   pid_t pid_ = 0;  ///< 0: none, or not on this machine
   bool gone_ = false;
   std::chrono::steady_clock::time_point next_look_;
-};
-
-/// Ends this process with 1 within half a second after its parent has ended: for a rank that is mpirun (or its daemon,
-/// or Slurm's), without which it can neither speak to the others nor leave in order. What it had not sealed is made
-/// again by a resume.
-class LauncherWatch {
- public:
-  LauncherWatch();
-
- private:
-  std::jthread thread_;
 };
 
 }  // namespace pantile

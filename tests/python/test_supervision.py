@@ -74,6 +74,8 @@ def test_ranks_under_an_mpirun_of_ones_own_leave_with_it(tmp_path: Path, undistu
     process.kill()
     process.wait()
     assert gone_within(output, 10), "ranks without a launcher stay"
+    state = json.loads(pantile("status", output, "--format", "json").stdout)
+    assert state["done"] < state["items"], "they left, and did not work on unseen"
     run(job, output)
     assert digest(output) == undisturbed
 
@@ -217,10 +219,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
     monkeypatch.setenv("MINICLUSTER_DIR", f"/run/pantile-slurm-{os.getpid()}")
     monkeypatch.setenv("MINICLUSTER_NET", f"10.{100 + os.getpid() % 100}.7")
     subprocess.run([MINICLUSTER, "up", "--nodes", "3", "--slots-per-node", "2"], check=True)
-    for line in subprocess.run([MINICLUSTER, "env"], check=True, capture_output=True, text=True).stdout.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        if line.startswith("export "):
-            monkeypatch.setenv(name, value.strip("'\""))
+    for word in subprocess.run([MINICLUSTER, "env"], check=True, capture_output=True, text=True).stdout.split():
+        name, equals, value = word.partition("=")
+        if equals:
+            monkeypatch.setenv(name, value)
     yield folder
     subprocess.run([MINICLUSTER, "down"], check=True)
     shutil.rmtree(folder)

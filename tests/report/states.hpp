@@ -45,6 +45,8 @@ inline LiveState busy_state() {
                     .doing = ""}};
   add_message(state, log::Level::info, "node2 joined");
   add_message(state, log::Level::warn, "x17.tif quarantined: TIFF strip 40 of 812 is cut short");
+  add_answer(state,
+             {.id = "001-node1-7", .request = "drain", .granted = true, .answer = "finishing what is in flight"});
   return state;
 }
 
