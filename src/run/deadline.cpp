@@ -20,7 +20,8 @@ constexpr std::chrono::seconds behind_us{10};
 }  // namespace
 
 std::optional<WallTime> end_of_run(std::optional<std::chrono::milliseconds> time_limit, WallTime started) {
-  if (const char* const passed_on = std::getenv(end_variable); passed_on != nullptr && std::getenv(supervised_variable) != nullptr) {
+  if (const char* const passed_on = std::getenv(end_variable);
+      passed_on != nullptr && std::getenv(supervised_variable) != nullptr) {
     std::int64_t ms = 0;
     const std::string_view text = passed_on;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
