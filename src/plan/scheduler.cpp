@@ -295,11 +295,17 @@ Rank* Scheduler::heard_from(RankId id) {
 // ---- the end --------------------------------------------------------------------------------------------------------
 
 void Scheduler::find_hanging() {
+  if (space_ == Space::full && !is_ending()) {
+    return;  // Their silence is the disk's.
+  }
+  // What was asked before the disk was full counts anew from when it had room again.
+  const bool had_room = !space_back_s_ || now_s_ - *space_back_s_ > settings_.seal_timeout_s;
   auto healthy =
       std::count_if(ranks_.all().begin(), ranks_.all().end(), [](const auto& one) { return !one.second.hangs; });
   for (const auto& key : ledger_.promised_before(now_s_ - settings_.seal_timeout_s)) {
     const auto* const rank = ranks_.find(key.rank);
-    if (healthy > (rank != nullptr && !rank->hangs ? 1 : 0)) {  // else nobody else is there to make its items
+    if (had_room &&
+        healthy > (rank != nullptr && !rank->hangs ? 1 : 0)) {  // else nobody else is there to make its items
       refile(ledger_.withdraw(key.rank, key.shard));
     }
   }
@@ -307,7 +313,8 @@ void Scheduler::find_hanging() {
     if (rank.hangs || healthy < 2) {
       continue;  // with nobody else to do its work, a rank is waited for
     }
-    const bool is_late_to_seal = rank.seal_asked_s && now_s_ - *rank.seal_asked_s > settings_.seal_timeout_s;
+    const bool is_late_to_seal =
+        had_room && rank.seal_asked_s && now_s_ - *rank.seal_asked_s > settings_.seal_timeout_s;
     bool is_silent = false;
     if (!rank.queue.empty() && ranks_.any_speed_known()) {
       const double predicted_s = static_cast<double>(rank.queue.front().px) / rank.speed.px_per_s();
@@ -330,7 +337,8 @@ void Scheduler::ask_seals() {
     return;
   }
   for (auto& [id, rank] : ranks_.all()) {
-    if (!rank.hangs && rank.queue.empty() && has_rows_to_seal(rank) && !rank.seal_asked_s) {
+    const bool is_done = rank.queue.empty() || (is_ending() && space_ == Space::full);
+    if (!rank.hangs && is_done && has_rows_to_seal(rank) && !rank.seal_asked_s) {
       rank.seal_asked_s = now_s_;
       commands_.push_back(AskSeal{id});
     }
@@ -339,7 +347,8 @@ void Scheduler::ask_seals() {
 
 void Scheduler::conclude() {
   const auto count = [&](ItemState state) { return counts_[static_cast<std::size_t>(state)]; };
-  const bool in_flight = count(ItemState::running) + count(ItemState::computed) + count(ItemState::sealing) > 0;
+  const bool computed = count(ItemState::computed) + count(ItemState::sealing) > 0;
+  const bool in_flight = count(ItemState::running) > 0 || computed;
   const bool seals = ledger_.unsettled_shards() > 0 ||
                      std::any_of(ranks_.all().begin(), ranks_.all().end(),
                                  [&](const auto& one) { return !one.second.hangs && has_rows_to_seal(one.second); });
@@ -353,7 +362,7 @@ void Scheduler::conclude() {
     outcome = Outcome::complete;
   } else if (nobody_left) {
     outcome = Outcome::out_of_ranks;  // A drain whose last shards went down with their ranks has not ended in order.
-  } else if (is_ending() && !in_flight && !seals) {
+  } else if (is_ending() && !(space_ == Space::full ? computed : in_flight) && !seals) {
     outcome = Outcome::drained;
   }
   if (!outcome) {

@@ -115,6 +115,8 @@ class Scheduler {
   void handle(const SealCommitted& event);
   void handle(const SealAborted& event);
   void handle(const RankLost& event);
+  void handle(const SpaceIs& event);
+  void handle(const RankWaits& event);
   void handle(const Tick& event);
   void handle(const Drain& event);
   void handle(const Deadline& event);
@@ -165,7 +167,7 @@ class Scheduler {
 
   // The end.
   [[nodiscard]] bool is_ending() const { return patience_s_.has_value() || out_of_time_; }
-  [[nodiscard]] bool dispatches() const { return !is_ending() && !waiting_.empty(); }
+  [[nodiscard]] bool dispatches() const { return !is_ending() && space_ == Space::enough && !waiting_.empty(); }
   [[nodiscard]] bool has_rows_to_seal(const Rank& rank) const;
   void find_hanging();
   void ask_seals();
@@ -186,6 +188,8 @@ class Scheduler {
   std::optional<double> deadline_s_;
   double first_dispatch_s_ = -1;  ///< negative: nothing was handed out yet
   bool out_of_time_ = false;      ///< nothing that is left fits before the deadline
+  Space space_ = Space::enough;
+  std::optional<double> space_back_s_;  ///< when the disk was last full no more
   bool finished_ = false;
   double now_s_ = 0;               ///< of the event at hand
   std::vector<Command> commands_;  ///< the answers to the event at hand

@@ -87,6 +87,19 @@ struct SealAborted {
 struct RankLost {
   RankId rank{};
 };
+/// What room the disk has for results. As long as it is not enough nothing new is begun, and open shards are closed.
+enum class Space : std::uint8_t {
+  enough,
+  low,  ///< what has begun still fits
+  full  ///< what has begun cannot be stored either: nobody hangs because of that, and a drain does not wait for it
+};
+struct SpaceIs {
+  Space space = Space::enough;
+};
+/// The rank is well and waits for its disk, which is slow: its silence says nothing.
+struct RankWaits {
+  RankId rank{};
+};
 /// Time has passed: about once a second.
 struct Tick {};
 /// How long a begun item may go on after a request to stop, before it is given back: a person waits for the end.
@@ -103,7 +116,7 @@ struct Deadline {
 };
 
 using Event = std::variant<RankJoined, RankUnable, ItemComputed, ItemFailed, ItemReturned, SealAsked, SealReady,
-                           SealCommitted, SealAborted, RankLost, Tick, Drain, Deadline>;
+                           SealCommitted, SealAborted, RankLost, SpaceIs, RankWaits, Tick, Drain, Deadline>;
 
 // ---- commands -------------------------------------------------------------------------------------------------------
 

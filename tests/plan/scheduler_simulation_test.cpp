@@ -102,11 +102,12 @@ sim::Options faulty(std::uint64_t seed) {
   constexpr ScheduleConfig::Policy policies[]{ScheduleConfig::Policy::resolution, ScheduleConfig::Policy::dynamic,
                                               ScheduleConfig::Policy::equal};
   options.settings.policy = policies[random() % 3];
+  options.disk_full = maybe(0.5);
   options.checks_each_step = true;
   return options;
 }
 
-TEST(SchedulerSimulation, SettlesEachItemOnceWhenRanksAreLostHangAndMessagesAreReordered) {
+TEST(SchedulerSimulation, SettlesEachItemOnceWhenRanksAreLostDisksAreFullAndMessagesAreReordered) {
   sim::Mishaps seen;
   for (std::uint64_t seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -125,6 +126,7 @@ TEST(SchedulerSimulation, SettlesEachItemOnceWhenRanksAreLostHangAndMessagesAreR
   EXPECT_GT(seen.ranks_lost, 100U);
   EXPECT_GT(seen.ranks_hung, 100U);
   EXPECT_GT(seen.shards_aborted, 100U);
+  EXPECT_GT(seen.disks_full, 100U);
   EXPECT_GT(seen.shards_refused, 10U);
   EXPECT_GT(seen.rows_unwanted, 100U);
   EXPECT_GT(seen.items_failed, 100U);

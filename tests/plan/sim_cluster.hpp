@@ -37,6 +37,7 @@ struct Options {
   double rank_lost = 0;   ///< probability that a rank is lost, at a random time; the last one stays
   double rank_hangs = 0;  ///< probability that a rank stops for a while, once
   double longest_stop_s = 400;
+  double disk_full = 0;         ///< probability that the disk is full for a while, twice; shards are lost meanwhile
   double shard_aborted = 0;     ///< probability of an I/O error when a shard is closed
   double item_returned = 0;     ///< probability that a rank gives an item back
   std::set<ItemId> bad{};       ///< inputs that cannot be decoded
@@ -60,6 +61,7 @@ struct Mishaps {
   std::uint64_t ranks_lost = 0;
   std::uint64_t ranks_hung = 0;
   std::uint64_t shards_aborted = 0;
+  std::uint64_t disks_full = 0;
   std::uint64_t shards_refused = 0;
   std::uint64_t rows_unwanted = 0;
   std::uint64_t items_failed = 0;
@@ -67,6 +69,7 @@ struct Mishaps {
     ranks_lost += other.ranks_lost;
     ranks_hung += other.ranks_hung;
     shards_aborted += other.shards_aborted;
+    disks_full += other.disks_full;
     shards_refused += other.shards_refused;
     rows_unwanted += other.rows_unwanted;
     items_failed += other.items_failed;
@@ -110,6 +113,7 @@ class Cluster {
  private:
   static constexpr double give_up_s = 1e6;
   enum class What : std::uint8_t {
+    disk_changes,
     to_scheduler,
     to_rank,
     work_done,
@@ -186,6 +190,11 @@ class Cluster {
         at(span_s * 0.9 * uniform(), What::stops, rank);
       }
     }
+    for (int time = 0; time < 2; ++time) {
+      if (happens(options_.disk_full)) {
+        at(span_s * uniform(), What::disk_changes, 0, 1);
+      }
+    }
     if (options_.drain_at_s >= 0) {
       send(Drain{}, options_.drain_at_s, -1);
     }
@@ -227,6 +236,14 @@ class Cluster {
       case What::tick:
         hear(Tick{});
         at(now_s_ + tick_s_, What::tick, 0);
+        break;
+      case What::disk_changes:
+        is_full_ = happening.payload == 1;
+        report_.mishaps.disks_full += happening.payload;
+        hear(SpaceIs{!is_full_ ? Space::enough : happens(0.5) ? Space::full : Space::low});
+        if (is_full_) {
+          at(now_s_ + options_.longest_stop_s * uniform(), What::disk_changes, 0, 0);
+        }
         break;
       case What::journal_synced: commit(commits_[happening.payload]); break;
       case What::lost:
@@ -399,7 +416,7 @@ class Cluster {
   void ask_to_seal(int number) {
     auto& rank = player(number);
     auto& shard = rank.shards[rank.open];
-    if (happens(options_.shard_aborted) && !shard.rows.empty()) {
+    if (happens(is_full_ ? 0.8 : options_.shard_aborted) && !shard.rows.empty()) {
       shard.is_aborted = true;
       ++report_.mishaps.shards_aborted;
       if (happens(0.5)) {  // the error came while it was written, before the question
@@ -432,6 +449,7 @@ class Cluster {
   Scheduler scheduler_;
   double now_s_ = 0;
   double tick_s_ = 1;
+  bool is_full_ = false;
   std::uint64_t order_ = 0;
   std::vector<Player> players_;
   std::priority_queue<Happening> happenings_;
