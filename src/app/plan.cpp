@@ -13,6 +13,7 @@
 #include "base/byte_size.hpp"
 #include "base/log.hpp"
 #include "report/progress_words.hpp"
+#include "run/disk_needs.hpp"
 #include "run/job_plan.hpp"
 
 namespace pantile::app {
@@ -176,7 +177,7 @@ void print_json(const PlanCommand& command, const JobPlan& plan) {
             {"quarantined", job.state.quarantine().size() + job.hopeless.size()},
             {"units", job.work.items().size()},
             {"disk_bytes", plan.disk_bytes},
-            {"free_bytes", plan.free_bytes ? Json(*plan.free_bytes) : Json()}};
+            {"disk_free_bytes", plan.free_bytes ? Json(*plan.free_bytes) : Json()}};
   if (job.work.items().empty()) {
     json.update({{"classes", Json::array()}, {"peak_bytes", 0}, {"time_s", {0, 0}}, {"likely_s", 0}});
   } else {
@@ -215,9 +216,8 @@ ExitCode carry_out(const PlanCommand& command) {
     case TableFormat::json: print_json(command, plan); break;
     case TableFormat::csv: print_csv(plan); break;
   }
-  if (plan.free_bytes && *plan.free_bytes < plan.disk_bytes) {
-    log::warn("the results need {} and only {} are free there: the run would stop before its end",
-              format_byte_size(plan.disk_bytes), format_byte_size(*plan.free_bytes));
+  if (const auto warning = space_warning(plan.disk_bytes, plan.free_bytes)) {
+    log::warn("{}", *warning);
   }
   return ExitCode::done;
 }

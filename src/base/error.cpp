@@ -20,9 +20,14 @@ SystemError system_error(std::string_view doing, int number) {
   return {std::string{doing} + ": " + std::strerror(number), number};
 }
 
-bool is_out_of_space(const Error& error) noexcept {
+int error_number(const Error& error) noexcept {
   const auto* const system = dynamic_cast<const SystemError*>(&error);
-  return system != nullptr && (system->number() == ENOSPC || system->number() == EDQUOT || system->number() == EROFS);
+  return system == nullptr ? 0 : system->number();
+}
+
+bool is_out_of_space(const Error& error) noexcept {
+  const int number = error_number(error);
+  return number == ENOSPC || number == EDQUOT || number == EROFS;
 }
 
 }  // namespace pantile

@@ -64,6 +64,8 @@ class SystemError : public Error {
 /// The same for a known errno.
 [[nodiscard]] SystemError system_error(std::string_view doing, int number);
 
+/// errno of an Error that the system gave; 0 of any other.
+[[nodiscard]] int error_number(const Error& error) noexcept;
 /// Is it that the disk takes nothing more for now (full, over quota, read-only)? Such a trouble may pass; no other
 /// does.
 [[nodiscard]] bool is_out_of_space(const Error& error) noexcept;

@@ -81,6 +81,7 @@ struct Beat {
   std::uint64_t used_bytes = 0;
   std::uint64_t peak_bytes = 0;
   double utilisation = 0;  ///< busy share of the lanes since the last beat
+  bool waits_for_disk = false;
 };
 /// A signal asks this rank to stop; the coordinator stops all.
 struct StopRequest {};
@@ -96,8 +97,15 @@ struct ProbedBatch {
   std::vector<Probed> headers;
 };
 
+/// The disk had no room for the shard: what it had is to be made again. The rank stores nothing until SpaceIsBack.
+struct ShardIsLost {
+  ShardId shard{};
+  std::int32_t number = 0;  ///< errno
+  std::string text;
+};
+
 using ToCoordinator = std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest,
-                                   ShardIsSealed, Beat, StopRequest, WorkerGivesUp, ProbedBatch>;
+                                   ShardIsSealed, Beat, StopRequest, WorkerGivesUp, ProbedBatch, ShardIsLost>;
 
 // ---- coordinator → worker -------------------------------------------------------------------------------------------
 
@@ -153,7 +161,11 @@ struct Leave {
   std::int32_t code = 0;  ///< ExitCode
 };
 
-using ToWorker = std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave, ProbeBatch>;
+/// The disk has room: store again.
+struct SpaceIsBack {};
+
+using ToWorker =
+    std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave, ProbeBatch, SpaceIsBack>;
 
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
@@ -196,7 +208,7 @@ void fields(Archive& archive, ShardIsSealed& message) {
 }
 template <class Archive>
 void fields(Archive& archive, Beat& message) {
-  archive(message.used_bytes, message.peak_bytes, message.utilisation);
+  archive(message.used_bytes, message.peak_bytes, message.utilisation, message.waits_for_disk);
 }
 template <class Archive>
 void fields(Archive&, StopRequest&) {}
@@ -243,6 +255,12 @@ template <class Archive>
 void fields(Archive& archive, ProbedBatch& message) {
   archive(message.task, message.headers);
 }
+template <class Archive>
+void fields(Archive& archive, ShardIsLost& message) {
+  archive(message.shard, message.number, message.text);
+}
+template <class Archive>
+void fields(Archive&, SpaceIsBack&) {}
 template <class Archive>
 void fields(Archive& archive, Leave& message) {
   archive(message.code);

@@ -80,9 +80,10 @@ struct OutputConfig {
 };
 
 struct StoreConfig {
-  ConfigPath dir;                                        ///< the run folder
-  std::uint64_t shard_size = std::uint64_t{256} << 20U;  ///< bytes; a shard is sealed when it holds more
-  std::optional<std::chrono::milliseconds> seal_after;   ///< unset: auto
+  ConfigPath dir;                                                      ///< the run folder
+  std::uint64_t shard_size = std::uint64_t{256} << 20U;                ///< bytes; a shard is sealed when it holds more
+  std::optional<std::chrono::milliseconds> seal_after;                 ///< unset: auto
+  std::chrono::milliseconds wait_for_space{std::chrono::minutes{10}};  ///< on a full disk; 0: stop at once
   bool operator==(const StoreConfig&) const = default;
 };
 

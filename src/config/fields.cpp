@@ -109,6 +109,9 @@ const std::vector<Field> table{
      "A shard is sealed once its oldest block has waited this long. A kill loses at most this; `auto` is 1/200 of the "
      "predicted run, at least 60 s, at most 15 min.",
      [](RunConfig& c, std::size_t) { return slot::auto_or_duration(c.output.seal_after, 100ms, 24h); }},
+    {"output.wait_for_space", execution, optional, "",
+     "How long a run waits for room on a full disk before it stops, resumable, with exit code 1. `0s`: not at all.",
+     [](RunConfig& c, std::size_t) { return slot::duration(c.output.wait_for_space, 0ms, 168h); }},
 
     {"tiles.size", execution, optional, "",
      "Side of a tile in input pixels, halo not counted. `auto` fits it to the memory cap; `whole` takes whole images.",

@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 /// Rank 0 writes each second; ten of them missing is no hiccup of a busy disk any more.
 constexpr std::chrono::seconds stale_after{10};
 
-constexpr std::array<std::string_view, 7> state_names{"starting", "running", "draining",   "done",
+constexpr std::array<std::string_view, 8> state_names{"starting", "running", "waiting for space", "draining", "done",
                                                       "stopped",  "failed",  "interrupted"};
 constexpr std::array<std::string_view, 4> level_names{"debug", "info", "warn", "error"};
 
@@ -210,18 +210,30 @@ std::optional<LiveState> parse_live(std::string_view json) {
   }
 }
 
-void write_live(const std::filesystem::path& path, const LiveState& state) {
-  replace_file(path, to_json(state), Durable::no);
+void write_live(const std::filesystem::path& path, const LiveState& state, Disk& disk) {
+  std::string text = to_json(state);
+  try {
+    replace_file(disk, path, text, Durable::no);
+  } catch (const Error& error) {
+    if (!is_out_of_space(error)) {
+      throw;
+    }
+    // That the run waits for space is what people now look for. The old file's blocks are there to be written over.
+    const auto file = disk.open(path, Access::change);
+    text.resize(std::max<std::size_t>(text.size(), file->size()), ' ');
+    file->write(0, std::as_bytes(std::span{text}));
+  }
 }
 
 std::optional<LiveState> read_live(const std::filesystem::path& path) {
-  std::string text;
-  try {
-    text = read_text(path);
-  } catch (const Error&) {
-    return std::nullopt;
+  std::optional<LiveState> state;
+  for (int attempt = 0; attempt < 2 && !state; ++attempt) {  // The first may have met a write on a full disk.
+    try {
+      state = parse_live(read_text(path));
+    } catch (const Error&) {
+      return std::nullopt;
+    }
   }
-  std::optional<LiveState> state = parse_live(text);
   if (state) {
     state = judged(*std::move(state), std::chrono::system_clock::now(), host_name(), is_alive(state->pid));
   }

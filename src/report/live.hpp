@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/disk.hpp"
 #include "base/log.hpp"
 
 namespace pantile {
@@ -17,9 +18,18 @@ namespace pantile {
 using WallTime = std::chrono::system_clock::time_point;
 
 /// `interrupted` is never written: it is how a state reads whose process is gone.
-enum class RunState : std::uint8_t { starting, running, draining, done, stopped, failed, interrupted };
+enum class RunState : std::uint8_t {
+  starting,
+  running,
+  waiting_for_space,  ///< the disk is full
+  draining,
+  done,
+  stopped,
+  failed,
+  interrupted
+};
 [[nodiscard]] std::string_view name(RunState state) noexcept;
-/// True while a process should be behind the state: starting, running, draining.
+/// True while a process should be behind the state.
 [[nodiscard]] constexpr bool is_active(RunState state) noexcept { return state <= RunState::draining; }
 
 struct DeviceLive {
@@ -94,8 +104,9 @@ void add_answer(LiveState& state, LiveRequest answer);
 /// Nothing if it is no JSON or not a live state; unknown keys are ignored, absent ones keep their defaults.
 [[nodiscard]] std::optional<LiveState> parse_live(std::string_view json);
 
-/// Readers see the old state or the new one. Not durable: the journal is the truth. Throws Error.
-void write_live(const std::filesystem::path& path, const LiveState& state);
+/// Readers see the old state or the new one. Not durable: the journal is the truth. On a full disk it is written over
+/// the old one, which a reader may then catch half written. Throws Error.
+void write_live(const std::filesystem::path& path, const LiveState& state, Disk& disk = real_disk());
 /// Nothing if the file is absent or unreadable. An active state older than 10 s whose pid is dead on this host reads as
 /// interrupted; one of another host stays as it is.
 [[nodiscard]] std::optional<LiveState> read_live(const std::filesystem::path& path);

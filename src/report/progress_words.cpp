@@ -22,6 +22,9 @@ std::string pixels(double count) {
 std::string rate(double pixels_per_s) { return pixels(pixels_per_s) + "/s"; }
 
 std::string eta(const LiveState& state) {
+  if (state.state == RunState::waiting_for_space) {
+    return std::string{name(state.state)};
+  }
   if (!state.eta_s) {
     return "ETA unknown";
   }

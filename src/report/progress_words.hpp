@@ -13,7 +13,7 @@ namespace pantile::words {
 [[nodiscard]] std::string pixels(double count);
 /// "168 Mpx/s".
 [[nodiscard]] std::string rate(double pixels_per_s);
-/// "ETA 01:48"; "ETA ~01:48" while less than 5 % is done.
+/// "ETA 01:48"; "ETA ~01:48" while less than 5 % is done; "waiting for space" while that is what it does.
 [[nodiscard]] std::string eta(const LiveState& state);
 
 }  // namespace pantile::words

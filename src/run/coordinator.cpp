@@ -19,6 +19,7 @@
 #include "run/live_view.hpp"
 #include "run/quarantine_list.hpp"
 #include "run/scheduler_setup.hpp"
+#include "run/space_keeper.hpp"
 #include "run/stop_desk.hpp"
 #include "store/index_writer.hpp"
 
@@ -44,6 +45,7 @@ class Coordinator {
         stop_desk_{job.folder.layout(), index(job.journal.epoch())},
         extents_{job.extent_classes(planned_extents)},
         has_work_{!job.work.items().empty()},
+        space_{job, transport.size() - 1},
         scheduler_{make_scheduler(job, transport.size() - 1)} {}
 
   Conclusion run() {
@@ -98,6 +100,7 @@ class Coordinator {
       drain(wish->why, wish->patience_s);
     }
     commit_shards();
+    heed(space_.look(scheduler_, now_s()));
     if (Clock::now() >= next_show_) {
       next_show_ = Clock::now() + std::chrono::milliseconds{100};
       view_.refresh(scheduler_, ranks_, now_s());
@@ -159,7 +162,17 @@ class Coordinator {
   }
 
   void on(RankId /*from*/, ProbedBatch& /*late*/) {}  // Others were faster, and the catalog stands.
-  void on(RankId from, Beat& beat) { ranks_[from].beat = beat; }
+  void on(RankId from, Beat& beat) {
+    ranks_[from].beat = beat;
+    if (beat.waits_for_disk) {
+      handle(RankWaits{from});
+    }
+  }
+  void on(RankId from, ShardIsLost& lost) {
+    log::debug("rank {} has lost a shard: {}", index(from), lost.text);
+    heed(space_.lost_a_shard(lost.number, scheduler_, now_s()));
+    handle(SealAborted{from, lost.shard});
+  }
   void on(RankId from, StopRequest& /*request*/) { drain(fmt::format("a signal asks rank {} to stop", index(from))); }
 
   void on(RankId from, WorkerGivesUp& given_up) {
@@ -174,6 +187,31 @@ class Coordinator {
       handle(RankLost{from});
     } else {
       handle(RankUnable{from});
+    }
+  }
+
+  /// Units are held back, go on, or have been held back for too long.
+  void heed(const std::optional<SpaceKeeper::Change>& change) {
+    if (!change) {
+      return;
+    }
+    const bool has_room = change->space == Space::enough;
+    if (!change->gives_up) {
+      log::write(has_room ? log::Level::info : log::Level::warn, change->line);
+    }
+    RunState& state = view_.state().state;
+    if (has_room) {
+      for (const auto& [rank, facts] : ranks_) {
+        say(rank, SpaceIsBack{});
+      }
+      state = state == RunState::waiting_for_space ? RunState::running : state;
+    } else if (state != RunState::draining) {
+      state = RunState::waiting_for_space;
+    }
+    handle(SpaceIs{change->space});
+    if (change->gives_up) {
+      error_ = error_.empty() ? change->line : error_;
+      drain("the run has waited for space long enough");
     }
   }
 
@@ -198,8 +236,10 @@ class Coordinator {
 
   void carry_out(Assign& assign) {
     AssignUnit unit;
+    std::uint64_t results_bytes = 0;
     for (UnitItem& item : assign.unit.items) {
       const CatalogItem facts = job_.catalog.item(item.item);
+      results_bytes += job_.output_bytes(item.item);
       unit.items.push_back({.item = item.item,
                             .attempt = item.attempt,
                             .place = job_.catalog.place(item.item),
@@ -208,6 +248,7 @@ class Coordinator {
                             .blocks = std::move(item.blocks)});
     }
     unit.seal_after_ms = seal_after().count();
+    space_.handed_out(results_bytes);
     say(assign.rank, std::move(unit));
   }
 
@@ -253,6 +294,9 @@ class Coordinator {
       job_.journal.append(sealed_.at(shard), job_.state);
     }
     job_.journal.commit();
+    if (!to_commit_.empty()) {
+      space_.committed();
+    }
     for (const auto& [rank, shard] : std::exchange(to_commit_, {})) {
       sealed_.erase({rank, shard});
       handle(SealCommitted{rank, shard});
@@ -288,10 +332,15 @@ class Coordinator {
     try {
       finish_folder();
     } catch (const Error& error) {
-      // On a full disk the first error is the one to tell. What is committed stays committed.
-      conclusion.error = conclusion.error.empty() ? error.what() : conclusion.error;
-      conclusion.code = code == ExitCode::usage ? code : ExitCode::failed;
+      if (code == ExitCode::stopped && is_out_of_space(error)) {
+        log::warn("{}. The next run writes it.", error.what());
+      } else {
+        // On a full disk the first error is the one to tell. What is committed stays committed.
+        conclusion.error = conclusion.error.empty() ? error.what() : conclusion.error;
+        conclusion.code = code == ExitCode::usage ? code : ExitCode::failed;
+      }
     }
+    job_.journal.give_back_room();
     view_.state().state = conclusion.code == ExitCode::stopped ? RunState::stopped
                           : conclusion.error.empty()           ? RunState::done
                                                                : RunState::failed;
@@ -304,6 +353,7 @@ class Coordinator {
   /// Leaves the index and the list of what is in quarantine, and says in the journal that all is done if it is.
   void finish_folder() {
     const RunLayout& layout = job_.folder.layout();
+    space_.give_back();
     write_quarantine_list(layout.quarantine(), job_.catalog, job_.state);
     if (job_.state.end() && hash_of(layout.index()) == job_.state.end()->index) {
       return;  // The index was written before, and nothing has changed.
@@ -318,7 +368,7 @@ class Coordinator {
   [[nodiscard]] ExitCode exit_code() const {
     switch (*outcome_) {
       case Outcome::complete: return job_.state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
-      case Outcome::drained: return ExitCode::stopped;
+      case Outcome::drained: return space_.has_given_up() ? ExitCode::failed : ExitCode::stopped;
       case Outcome::out_of_ranks: return error_code_;
       case Outcome::too_many_quarantined: return ExitCode::failed;
     }
@@ -336,6 +386,7 @@ class Coordinator {
   std::optional<double> patience_s_;  ///< since a request to stop
   std::vector<ExtentClass> extents_;  ///< of all items to do: too many to be counted again for each rank
   bool has_work_;
+  SpaceKeeper space_;    ///< before the scheduler: it looks at the work
   Scheduler scheduler_;  ///< has the work, which is taken out of the job: twice would be too much for large ones
   Clock::time_point start_ = Clock::now();
   Clock::time_point next_show_ = Clock::now();

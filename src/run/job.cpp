@@ -226,6 +226,10 @@ Extent Prospect::output_extent(ItemId item) const {
   return pantile::output_extent(facts.geometry, border, catalog.extent(item));
 }
 
+std::uint64_t Prospect::output_bytes(ItemId item) const {
+  return static_cast<std::uint64_t>(output_extent(item).area()) * static_cast<std::uint64_t>(facts.output_channels);
+}
+
 std::vector<ExtentClass> Prospect::extent_classes(std::size_t limit) const {
   std::map<std::pair<int, int>, std::uint64_t> counts;
   for (const WorkItem& item : work.items()) {

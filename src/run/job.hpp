@@ -51,6 +51,8 @@ struct Prospect {
 
   /// Extent of the output of an item that can be read.
   [[nodiscard]] Extent output_extent(ItemId item) const;
+  /// Bytes of that output, uncompressed.
+  [[nodiscard]] std::uint64_t output_bytes(ItemId item) const;
   /// The extents with most pixels among the items still to do, at most `limit` (≥ 1); the largest is always one of
   /// them.
   [[nodiscard]] std::vector<ExtentClass> extent_classes(std::size_t limit) const;

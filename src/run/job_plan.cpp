@@ -17,6 +17,7 @@
 #include "plan/forecast.hpp"
 #include "report/live.hpp"
 #include "run/device_plan.hpp"
+#include "run/disk_needs.hpp"
 #include "run/executor_host.hpp"
 #include "run/scheduler_setup.hpp"
 #include "run/tile_timing.hpp"
@@ -228,38 +229,6 @@ Prediction predict(const Prospect& job, const RunConfig& config, int ranks, int 
 RunConfig with_cap(RunConfig config, const std::string& cap) {
   const std::string text = effective_text(config);
   return parse_config(text, "--what-if", config.folder, {"devices.memory.cap=" + cap});
-}
-
-/// Of the shards: an item of one block takes its pixels, a larger one whole chunks.
-std::uint64_t results_bytes(const Prospect& job) {
-  const auto in_chunks = [](int side, int whole_side) {
-    const int chunk = std::min(block_chunk_side_px, whole_side);
-    return std::int64_t{(side + chunk - 1) / chunk} * chunk;
-  };
-  std::uint64_t bytes = 0;
-  for (const WorkItem& item : job.work.items()) {
-    const Extent whole = job.output_extent(item.item);
-    const BlockGrid grid{whole};
-    for (const BlockRange& range : job.work.missing(item)) {
-      for (std::uint32_t block = 0; block < range.count; ++block) {
-        const Extent extent = grid.rect(BlockId{index(range.first) + block}).extent();
-        bytes += static_cast<std::uint64_t>(grid.size() == 1 ? extent.area()
-                                                             : in_chunks(extent.height, whole.height) *
-                                                                   in_chunks(extent.width, whole.width));
-      }
-    }
-  }
-  return bytes * static_cast<std::uint64_t>(job.facts.output_channels);
-}
-
-/// Free space where the folder is or will be.
-std::optional<std::uint64_t> free_bytes_at(std::filesystem::path folder) {
-  std::error_code error;
-  while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) {
-    folder = folder.parent_path();
-  }
-  const std::filesystem::space_info space = std::filesystem::space(folder, error);
-  return error ? std::nullopt : std::optional{std::uint64_t{space.available}};
 }
 
 }  // namespace

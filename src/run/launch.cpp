@@ -12,6 +12,7 @@
 #include "cluster/put_back.hpp"
 #include "run/coordinator.hpp"
 #include "run/deadline.hpp"
+#include "run/disk_needs.hpp"
 #include "run/probe_spread.hpp"
 #include "run/worker.hpp"
 
@@ -20,6 +21,9 @@ namespace {
 
 /// Leads a prepared job and shows it, unless a supervisor does that from live.json.
 ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
+  if (const auto warning = space_warning(results_bytes(job), free_bytes_at(job.folder.layout().root))) {
+    log::warn("{}", *warning);
+  }
   std::optional<ProgressDisplay> display;
   if (launch.shows_progress) {
     display.emplace(launch.texts);

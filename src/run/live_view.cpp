@@ -36,6 +36,9 @@ void LiveView::refresh(const Scheduler& scheduler, const RankBook& ranks, double
   live_.pixels_per_s = rate_.pixels_per_s();
   live_.eta_s =
       std::isfinite(progress.remaining_s) ? std::optional{progress.remaining_s} : rate_.eta_s(progress.px_left);
+  if (live_.state == RunState::waiting_for_space) {
+    live_.eta_s.reset();  // Nobody can tell.
+  }
   live_.devices.clear();
   for (const RankView& view : scheduler.ranks()) {
     const auto found = ranks.find(view.rank);

@@ -15,7 +15,7 @@ std::vector<ShardAnswer> ShardDesk::guarded(Action action) {
     action();
     close_if_old();
   } catch (const Error& error) {
-    // The first error condemns all that is open: HDF5 lies after a failed write (facts of the format's page).
+    // The rank gives up, and others make what it had. Where the disk is only full, condemn() has seen to it before.
     answers_.emplace_back(StoreHasFailed{error.what()});
   } catch (const std::exception& error) {
     answers_.emplace_back(StoreHasFailed{std::string{"writing results: "} + error.what()});
@@ -39,15 +39,46 @@ void ShardDesk::close() {
 }
 
 void ShardDesk::carry_out(const AppendBlock& order) {
+  unwritten_.push_back(order);
+  write_what_waits();
+}
+
+void ShardDesk::carry_out(const WriteAgain& /*order*/) {
+  has_room_ = true;
+  write_what_waits();
+}
+
+void ShardDesk::write_what_waits() {
+  while (has_room_ && !unwritten_.empty()) {
+    try {
+      write(unwritten_.front());
+    } catch (const Error& error) {
+      // HDF5 lies after a failed write: the first error condemns the shard. The block itself goes into the next one.
+      condemn(open_ ? open_->id : ShardId{next_shard_ - 1}, error);
+      open_.reset();
+    }
+  }
+}
+
+void ShardDesk::write(const AppendBlock& order) {
   if (!open_) {
     const ShardId shard{next_shard_++};
     open_ = Open{shard, open_file_({settings_.epoch, settings_.rank, shard}), now_s_};
   }
   open_->file->append(order.row, pixels_(order.slot));
   answers_.emplace_back(BlockIsStored{order.row.key, order.slot});
+  unwritten_.pop_front();
   if (open_->file->bytes_so_far() >= settings_.shard_bytes) {
     close_open_shard();
   }
+}
+
+void ShardDesk::condemn(ShardId shard, const Error& error) {
+  if (!is_out_of_space(error)) {
+    throw;
+  }
+  has_room_ = false;
+  answers_.emplace_back(ShardIsCondemned{shard, error_number(error), error.what()});
 }
 
 void ShardDesk::carry_out(const SealOpenShard& /*order*/) {
@@ -61,11 +92,15 @@ void ShardDesk::carry_out(const SealOpenShard& /*order*/) {
 void ShardDesk::carry_out(const FinishShard& order) {
   const auto found = waiting_.find(order.shard);
   expect(found != waiting_.end(), "a verdict is about a shard that waits for one");
-  std::optional<SealedShard> sealed = found->second->seal(order.wanted);
+  const std::unique_ptr<ShardFile> file = std::move(found->second);
   waiting_.erase(found);
-  if (sealed) {
-    finished_.emplace(order.shard, sealed->name);
-    answers_.emplace_back(ShardIsFinished{order.shard, std::move(*sealed)});
+  try {
+    if (std::optional<SealedShard> sealed = file->seal(order.wanted)) {
+      finished_.emplace(order.shard, sealed->name);
+      answers_.emplace_back(ShardIsFinished{order.shard, std::move(*sealed)});
+    }
+  } catch (const Error& error) {
+    condemn(order.shard, error);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/ids.hpp"
 #include "base/records.hpp"
 #include "pipeline/arena.hpp"
@@ -39,7 +41,8 @@ struct DropShard {
 struct SealAfter {
   std::chrono::milliseconds age{};
 };
-using ShardOrder = std::variant<AppendBlock, SealOpenShard, FinishShard, DropShard, SealAfter>;
+struct WriteAgain {};  ///< the disk has room again
+using ShardOrder = std::variant<AppendBlock, SealOpenShard, FinishShard, DropShard, SealAfter, WriteAgain>;
 
 // What it answers, in the order of its work.
 struct BlockIsStored {
@@ -55,11 +58,18 @@ struct ShardIsFinished {
   ShardId shard{};
   SealedShard sealed;
 };
-/// Writing failed for good: a full disk, an I/O error. Nothing of the open shards counts.
+/// The disk has no room: all that this shard had is lost, and is to be made again. Blocks that come now stay where they
+/// are, in their slots, until WriteAgain; so the arena fills up, and who computes waits.
+struct ShardIsCondemned {
+  ShardId shard{};
+  int number = 0;  ///< errno: ENOSPC, EDQUOT or EROFS
+  std::string text;
+};
+/// Writing failed for good: an I/O error. Nothing of the open shards counts.
 struct StoreHasFailed {
   std::string text;
 };
-using ShardAnswer = std::variant<BlockIsStored, ShardIsFull, ShardIsFinished, StoreHasFailed>;
+using ShardAnswer = std::variant<BlockIsStored, ShardIsFull, ShardIsFinished, ShardIsCondemned, StoreHasFailed>;
 
 class ShardDesk {
  public:
@@ -99,6 +109,11 @@ class ShardDesk {
   void carry_out(const FinishShard& order);
   void carry_out(const DropShard& order);
   void carry_out(const SealAfter& order) { settings_.seal_after = order.age; }
+  void carry_out(const WriteAgain& order);
+  void write_what_waits();
+  void write(const AppendBlock& order);
+  /// Only from a handler of `error`, which it throws again if it is of another kind.
+  void condemn(ShardId shard, const Error& error);
   void close_open_shard();
   void close_if_old();
 
@@ -107,6 +122,8 @@ class ShardDesk {
   OpenShardFile open_file_;
   PixelsOf pixels_;
   std::optional<Open> open_;
+  bool has_room_ = true;                                   ///< on the disk, as far as is known
+  std::deque<AppendBlock> unwritten_;                      ///< until there is room again
   std::map<ShardId, std::unique_ptr<ShardFile>> waiting_;  ///< for the coordinator's verdict
   std::map<ShardId, std::string> finished_;                ///< names of sealed shards that may yet be refused
   std::uint32_t next_shard_ = 0;

@@ -31,7 +31,9 @@ void ShardThread::work() {
     const std::optional<ShardOrder> order = orders_.pop_for(patience);
     if (order) {
       const std::int64_t begin_us = log_.now_us();
+      busy_since_us_ = begin_us;
       works = answer(desk_.on(*order, now_s()));
+      busy_since_us_ = -1;
       record(*order, begin_us);
     } else if (orders_.closed()) {
       break;
@@ -40,6 +42,12 @@ void ShardThread::work() {
     }
   }
   desk_.close();
+}
+
+bool ShardThread::waits_for_disk() const noexcept {
+  constexpr std::chrono::microseconds longest_call = std::chrono::minutes{5};
+  const std::int64_t since_us = busy_since_us_;
+  return since_us >= 0 && log_.now_us() - since_us < longest_call.count();
 }
 
 bool ShardThread::answer(std::vector<ShardAnswer> answers) {

@@ -2,6 +2,7 @@
 // The thread of a worker that writes shards. All HDF5 calls of a worker happen here. What it does is ShardDesk's to
 // know; this is the thread around it, with a queue in and a queue out.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -30,6 +31,9 @@ class ShardThread {
 
   void tell(ShardOrder order) { orders_.push(std::move(order), 0); }
   [[nodiscard]] std::optional<ShardAnswer> poll() { return answers_.pop_for(std::chrono::milliseconds{0}); }
+  /// It is writing, or waits for the disk; but not for minutes in one piece, since a disk that does not answer at all
+  /// is no excuse.
+  [[nodiscard]] bool waits_for_disk() const noexcept;
 
  private:
   void work();
@@ -38,6 +42,7 @@ class ShardThread {
   void record(const ShardOrder& order, std::int64_t begin_us);
 
   RankLog& log_;
+  std::atomic<std::int64_t> busy_since_us_{-1};  ///< of the log's clock; negative: idle
   ShardDesk desk_;
   BoundedQueue<ShardOrder> orders_{BoundedQueue<ShardOrder>::unbounded};
   BoundedQueue<ShardAnswer> answers_{BoundedQueue<ShardAnswer>::unbounded};

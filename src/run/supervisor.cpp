@@ -149,7 +149,7 @@ class Supervisor {
     if (signals > 1) {
       launcher.end();
     } else if (signals == 1 && (told_ == 0 || Clock::now() >= next_word_)) {
-      const bool is_heard = live_ && live_->state != RunState::starting && live_->state != RunState::running;
+      const bool is_heard = live_ && !(is_active(live_->state) && live_->state != RunState::draining);
       if (!is_heard) {
         launcher.ask_to_drain();
         next_word_ = Clock::now() + std::chrono::milliseconds{500};

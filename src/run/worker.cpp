@@ -125,6 +125,12 @@ void Worker::on(SealAnswer& answer) {
 
 void Worker::on(DeleteShard& message) { shards_->tell(DropShard{message.shard}); }
 
+void Worker::on(SpaceIsBack& /*message*/) {
+  if (shards_) {
+    shards_->tell(WriteAgain{});
+  }
+}
+
 void Worker::on(Leave& message) { leave_ = static_cast<ExitCode>(message.code); }
 
 void Worker::on(BlockIsStored& stored) {
@@ -151,6 +157,8 @@ void Worker::on(ShardIsFinished& finished) {
   say(ShardIsSealed{finished.shard, sealed.name, sealed.bytes, sealed.hash, sealed.content_sum,
                     to_ranges(sealed.rows)});
 }
+
+void Worker::on(ShardIsCondemned& lost) { say(ShardIsLost{lost.shard, lost.number, std::move(lost.text)}); }
 
 void Worker::on(StoreHasFailed& failed) { throw Error{failed.text}; }
 

@@ -68,6 +68,7 @@ class Worker {
   void on(SealPlease& message);
   void on(SealAnswer& answer);
   void on(DeleteShard& message);
+  void on(SpaceIsBack& message);
   void on(Leave& message);
 
   // What the executor says (worker_blocks.cpp).
@@ -83,6 +84,7 @@ class Worker {
   void on(BlockIsStored& stored);
   void on(ShardIsFull& full);
   void on(ShardIsFinished& finished);
+  void on(ShardIsCondemned& lost);
   void on(StoreHasFailed& failed);
 
   // Work (worker_blocks.cpp).

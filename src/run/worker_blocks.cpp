@@ -77,7 +77,8 @@ void Worker::on(ExecutorBeat& beat) {
   const double busy = possible_us > 0 ? static_cast<double>(beat.busy_us - last_busy_us_) / possible_us : 0;
   last_beat_us_ = now_us;
   last_busy_us_ = beat.busy_us;
-  say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_.arena, std::clamp(busy, 0.0, 1.0)});
+  say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_.arena, std::clamp(busy, 0.0, 1.0),
+           shards_ && shards_->waits_for_disk()});
 }
 
 /// Hands blocks to the executor as long as there is room for their pixels and for the images they come from.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <utility>
 
+#include "base/byte_size.hpp"
 #include "base/log.hpp"
 #include "base/wire.hpp"
 #include "store/journal_state.hpp"
@@ -20,6 +22,8 @@ constexpr std::size_t header_bytes = 16 + 4 + 4 + 8;
 constexpr std::uint32_t record_magic = 0x434a5450;  // "PTJC"
 constexpr std::size_t record_head_bytes = 4 + 4 + 4 + 4 + 8;
 constexpr std::size_t sum_bytes = sizeof(std::uint64_t);
+constexpr std::uint64_t room_ahead = 256 * KiB;  // thousands of shards
+constexpr std::uint64_t cannot_be_kept = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t largest_payload = std::uint64_t{1} << 30U;  // a length beyond it is damage, not a record
 
 template <class T>
@@ -272,7 +276,31 @@ Journal Journal::open(const std::filesystem::path& path, JournalState& state, Di
   } else if (replay.valid_bytes < replay.file_bytes) {
     cut_tail(path, disk, *file, replay);
   }
-  return Journal{path, std::move(file), replay};
+  Journal journal{path, std::move(file), replay};
+  journal.keep_room();
+  return journal;
+}
+
+void Journal::keep_room() {
+  const std::uint64_t needed = end_ + buffer_.size();
+  if (room_ >= needed + room_ahead / 2) {
+    return;
+  }
+  try {
+    room_ = file_->reserve(end_, needed + room_ahead - end_) ? needed + room_ahead : cannot_be_kept;
+  } catch (const Error& error) {
+    log::debug("{}", error.what());  // There may be room again at the next commit.
+  }
+}
+
+void Journal::give_back_room() noexcept {
+  try {
+    if (!broken_ && room_ > end_ && room_ != cannot_be_kept) {
+      file_->resize(end_);
+    }
+  } catch (const std::exception&) {
+    return;  // A quarter of a megabyte: the next owner has it.
+  }
 }
 
 void Journal::append(const JournalRecord& record, JournalState& state) {
@@ -309,6 +337,7 @@ void Journal::commit() {
   broken_ = false;
   end_ += buffer_.size();
   buffer_.clear();
+  keep_room();
 }
 
 }  // namespace pantile

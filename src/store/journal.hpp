@@ -92,7 +92,8 @@ struct JournalReplay {
 JournalReplay replay_journal(const std::filesystem::path& path,
                              const std::function<void(Epoch, const JournalRecord&)>& visit, Disk& disk = real_disk());
 
-/// Writes a journal. One owner (who holds the run's lock), one thread.
+/// Writes a journal. One owner (who holds the run's lock), one thread. It has the disk set room aside for what is to
+/// come, so that what is sealed can be committed on a full disk too.
 ///
 ///     Journal journal = Journal::open(layout.journal(), state);     // state: all that was committed before
 ///     journal.append(record, state);                                // checked against the state, buffered
@@ -110,6 +111,8 @@ class Journal {
   /// Writes and fdatasyncs what was appended. Nothing may be acknowledged before. After an Error the journal is
   /// finished: it refuses every further call, since a failed sync is final.
   void commit();
+  /// Gives back the room that is kept for further records, where they are the last.
+  void give_back_room() noexcept;
 
   [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
   /// open() has cut something off.
@@ -119,10 +122,12 @@ class Journal {
 
  private:
   Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, const JournalReplay& replay);
+  void keep_room();
 
   std::filesystem::path path_;
   std::unique_ptr<DiskFile> file_;
-  std::uint64_t end_ = 0;  ///< of the last record that is written
+  std::uint64_t end_ = 0;   ///< of the last record that is written
+  std::uint64_t room_ = 0;  ///< end of what the disk has set aside for the file
   Bytes buffer_;
   std::uint64_t sequence_ = 0;
   std::uint64_t chain_ = 0;

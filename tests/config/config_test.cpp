@@ -35,6 +35,7 @@ TEST(Config, FillsEveryDefaultOfTheLeastJob) {
   EXPECT_THAT(config.outputs, ElementsAre(OutputConfig{.name = "image", .from = "upscale", .dtype = DType::u8}));
   EXPECT_EQ(config.output.shard_size, 256 * MiB);
   EXPECT_FALSE(config.output.seal_after.has_value());
+  EXPECT_EQ(config.output.wait_for_space, 10min);
   EXPECT_EQ(config.tiles.size.kind, TileSize::Kind::automatic);
   EXPECT_EQ(config.devices.memory.budget(100), 80U);
   EXPECT_FALSE(config.devices.jobs_per_device.has_value());
@@ -217,9 +218,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"devices.memory.cap='99999999'", "without quotes"}, BadValue{"tiles.size=0", "cannot be '0'"},
         BadValue{"tiles.size=0x40", "cannot be '0x40'"}, BadValue{"output.shard_size=1KiB", "from 64KiB to 64GiB"},
         BadValue{"output.shard_size=1GIB", "from 64KiB"}, BadValue{"output.seal_after=60", "(ms, s, min, h)"},
-        BadValue{"output.seal_after=-1s", "(ms, s, min, h)"}, BadValue{"devices.memory.cap=120%", "cannot be '120%'"},
-        BadValue{"devices.memory.cap=0%", "cannot be '0%'"}, BadValue{"devices.memory.cap=6", "a size from 1MiB"},
-        BadValue{"devices.use=[gpu]", "expected cpu"}, BadValue{"devices.use=[]", "expected auto, or a list of: cpu"},
+        BadValue{"output.seal_after=-1s", "(ms, s, min, h)"},
+        BadValue{"output.wait_for_space=forever", "(ms, s, min, h)"},
+        BadValue{"devices.memory.cap=120%", "cannot be '120%'"}, BadValue{"devices.memory.cap=0%", "cannot be '0%'"},
+        BadValue{"devices.memory.cap=6", "a size from 1MiB"}, BadValue{"devices.use=[gpu]", "expected cpu"},
+        BadValue{"devices.use=[]", "expected auto, or a list of: cpu"},
         BadValue{"devices=4", "expected a map with: use"},
         BadValue{"devices.jobs_per_device=0", "auto, or a whole number from 1"},
         BadValue{"pipeline.upscale.image.scale=1/0", "a positive number or a/b"},
@@ -342,6 +345,7 @@ output:
   dir: out/run
   shard_size: 256MiB
   seal_after: auto
+  wait_for_space: 600s
 tiles:
   size: auto
   allow_inexact: false

@@ -51,10 +51,10 @@ items: 38
 TEST(Identity, DoesNotDependOnHowARunIsExecuted) {
   const std::string plain = identity({});
   for (const char* set :
-       {"name=other", "output.dir=/elsewhere", "output.shard_size=1MiB", "output.seal_after=1s", "tiles.size=64",
-        "devices.memory.cap=1GiB", "devices.memory.leave=1GiB", "devices.jobs_per_device=3", "devices.use=[cpu]",
-        "on_error.retries=9", "on_error.max_quarantine=1%", "schedule.policy=equal",
-        "pipeline.upscale.model=/moved/m.onnx", "pipeline.upscale.image.scale=1/255"}) {
+       {"name=other", "output.dir=/elsewhere", "output.shard_size=1MiB", "output.seal_after=1s",
+        "output.wait_for_space=0s", "tiles.size=64", "devices.memory.cap=1GiB", "devices.memory.leave=1GiB",
+        "devices.jobs_per_device=3", "devices.use=[cpu]", "on_error.retries=9", "on_error.max_quarantine=1%",
+        "schedule.policy=equal", "pipeline.upscale.model=/moved/m.onnx", "pipeline.upscale.image.scale=1/255"}) {
     EXPECT_EQ(identity({set}), plain) << set;
   }
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "sim/sim_disk.hpp"
 #include "states.hpp"
 
 namespace pantile {
@@ -116,6 +117,24 @@ TEST(Live, ProgressIsByCostNotByCount) {
   state.items = state.quarantined = 2;
   EXPECT_EQ(state.progress(), 1);
   EXPECT_EQ(iso_time(nine_o_clock), "2026-11-21T09:00:03Z");
+}
+
+TEST(Live, IsWrittenOverTheOldStateOnAFullDisk) {
+  sim::SimDisk disk;
+  disk.make_folder("run");
+  LiveState state;
+  state.run = std::string(300, 'x');
+  write_live("run/live.json", state, disk);
+  disk.set_capacity(disk.used());
+  state.run = "short";
+  state.state = RunState::waiting_for_space;
+  write_live("run/live.json", state, disk);
+  const Bytes bytes = read_file(disk, "run/live.json");
+  const auto read = parse_live({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->state, RunState::waiting_for_space);
+  EXPECT_EQ(read->run, "short");
+  EXPECT_EQ(disk.list("run"), std::vector<std::string>{"live.json"}) << "nothing is left beside it";
 }
 
 }  // namespace

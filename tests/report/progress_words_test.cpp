@@ -16,6 +16,13 @@ TEST(ProgressWords, FiguresHaveThreeDigits) {
   EXPECT_EQ(rate(168.4e6), "168 Mpx/s");
 }
 
+TEST(ProgressWords, NobodyCanTellHowLongARunWaitsForSpace) {
+  LiveState state;
+  state.eta_s = 108;
+  state.state = RunState::waiting_for_space;
+  EXPECT_EQ(eta(state), "waiting for space");
+}
+
 TEST(ProgressWords, EtaSaysWhenItIsAGuess) {
   LiveState state;
   EXPECT_EQ(eta(state), "ETA unknown");

@@ -5,13 +5,19 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <functional>
+
 #include "base/faulty_disk.hpp"
 #include "base/log.hpp"
+#include "base/temp_folder.hpp"
 #include "sim/small_store.hpp"
+#include "store/shard_writer.hpp"
 
 namespace pantile::sim {
 namespace {
 
+using testing::DiskFault;
 using testing::FaultyDisk;
 
 const RunLayout layout{"run"};
@@ -23,9 +29,9 @@ std::string content_of(Disk& disk, const std::filesystem::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-void make_folders(Disk& disk) {
-  disk.make_folder(layout.root);
-  disk.make_folder(layout.shards());
+void make_folders(Disk& disk, const RunLayout& where) {
+  disk.make_folder(where.root);
+  disk.make_folder(where.shards());
 }
 
 /// Of `tries` power cuts after `prepare`, how many leave `holds`.
@@ -104,27 +110,52 @@ TEST(SimDisk, HoldsNoMoreThanItsCapacity) {
   EXPECT_EQ(disk.free_bytes("run"), 40U);
 }
 
+using MakeShards = std::function<ShardDesk::OpenShardFile(Disk&, const RunLayout&)>;
+
+ShardDesk::OpenShardFile hdf5_shards(Disk& disk, const RunLayout& where) {
+  return [&disk, where](const ShardName& name) {
+    return std::make_unique<ShardWriter>(where, name, ShardFacts{.run_id = "r", .outputs = {{"page", DType::u8}}},
+                                         disk);
+  };
+}
+
 /// How many calls an undisturbed life makes.
-std::uint64_t calls_of_a_life() {
-  SimDisk sim;
-  make_folders(sim);
-  FaultyDisk disk{sim};
+std::uint64_t calls_of_a_life(Disk& under, const RunLayout& where, const MakeShards& shards) {
+  make_folders(under, where);
+  FaultyDisk disk{under};
   Promises promises;
-  SmallStore{disk, layout, promises}.run();
-  expect_complete(sim, layout);
+  SmallStore{disk, where, promises, shards(disk, where)}.run();
+  expect_complete(under, where);
   EXPECT_EQ(promises.acknowledged.size(), small_items);
   return disk.calls();
 }
 
+/// One call of a life fails; what is left must be trustworthy, and a resume without faults completes it.
+void survive(Disk& under, const RunLayout& where, const DiskFault& fault, const MakeShards& shards) {
+  SCOPED_TRACE(fmt::format("call {} fails with {}{}", fault.call, fault.number, fault.for_good ? " for good" : ""));
+  make_folders(under, where);
+  Promises promises;
+  FaultyDisk disk{under, fault};
+  try {
+    SmallStore{disk, where, promises, shards(disk, where)}.run();
+  } catch (const Error&) {
+    ASSERT_TRUE(disk.has_failed());
+  }
+  ASSERT_NO_FATAL_FAILURE(expect_trustworthy(under, where, promises));
+  ASSERT_NO_THROW((SmallStore{under, where, promises, shards(under, where)}.run()));
+  ASSERT_NO_FATAL_FAILURE(expect_complete(under, where));
+}
+
 TEST(SmallStore, SurvivesAPowerCutAfterAnyCall) {
   log::set_level(log::Level::error);  // each torn tail is a warning
-  const std::uint64_t calls = calls_of_a_life();
+  SimDisk first;
+  const std::uint64_t calls = calls_of_a_life(first, layout, trivial_shards);
   ASSERT_GT(calls, 40U);
   for (std::uint64_t call = 0; call < calls; ++call) {
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
       SCOPED_TRACE("power cut at call " + std::to_string(call) + ", seed " + std::to_string(seed));
       SimDisk sim{seed};
-      make_folders(sim);
+      make_folders(sim, layout);
       Promises promises;
       {
         FaultyDisk disk{sim, {.call = call, .for_good = true}};
@@ -142,27 +173,52 @@ TEST(SmallStore, SurvivesAPowerCutAfterAnyCall) {
 
 TEST(SmallStore, SurvivesAnyCallThatFails) {
   log::set_level(log::Level::error);
-  const std::uint64_t calls = calls_of_a_life();
+  SimDisk first;
+  const std::uint64_t calls = calls_of_a_life(first, layout, trivial_shards);
   for (const int number : {EIO, ENOSPC}) {
     for (const bool for_good : {false, true}) {
       for (std::uint64_t call = 0; call < calls; ++call) {
-        SCOPED_TRACE(fmt::format("call {} fails with {}{}", call, number, for_good ? " for good" : ""));
         SimDisk sim;
-        make_folders(sim);
-        Promises promises;
-        FaultyDisk disk{sim, {.call = call, .number = number, .for_good = for_good}};
-        try {
-          SmallStore{disk, layout, promises}.run();
-        } catch (const Error&) {
-          ASSERT_TRUE(disk.has_failed());
-        }
-        ASSERT_NO_FATAL_FAILURE(expect_trustworthy(sim, layout, promises));
-        ASSERT_NO_THROW((SmallStore{sim, layout, promises}.run()));
-        ASSERT_NO_FATAL_FAILURE(expect_complete(sim, layout));
+        ASSERT_NO_FATAL_FAILURE(survive(sim, layout, {call, number, for_good}, trivial_shards));
       }
     }
   }
   log::set_level(log::Level::info);
+}
+
+/// The same with real shards on a real disk: what HDF5 wrote is published, or is not there.
+TEST(SmallStore, SurvivesAnyCallThatFailsAroundHdf5) {
+  log::set_level(log::Level::error);
+  const testing::TempFolder folder;
+  const std::uint64_t calls = calls_of_a_life(real_disk(), RunLayout{folder.path() / "whole"}, hdf5_shards);
+  for (const int number : {EIO, ENOSPC}) {
+    for (std::uint64_t call = 0; call < calls; ++call) {
+      const RunLayout where{folder.path() / fmt::format("{}-{}", number, call)};
+      ASSERT_NO_FATAL_FAILURE(survive(real_disk(), where, {call, number, number == ENOSPC}, hdf5_shards));
+    }
+  }
+  log::set_level(log::Level::info);
+}
+
+TEST(SmallStore, CommitsOnAFullDisk) {
+  SimDisk disk;
+  make_folders(disk, layout);
+  JournalState state;
+  Journal journal = Journal::open(layout.journal(), state, disk);
+  disk.set_capacity(disk.used());
+  ASSERT_EQ(disk.free_bytes(layout.root), 0U);
+  journal.append(RunStart{.time = "t", .items = 10'000, .outputs = {{"page", DType::u8}}}, state);
+  for (std::uint64_t item = 0; item < 1000; ++item) {
+    const ShardName name{journal.epoch(), RankId{1}, ShardId{static_cast<std::uint32_t>(item)}};
+    journal.append(ShardCommit{.shard = to_string(name), .bytes = 1, .ranges = {{.item = ItemId{item}, .items = 1}}},
+                   state);
+    ASSERT_NO_THROW(journal.commit());
+  }
+  EXPECT_EQ(read_journal(layout.journal(), disk).done_items(), 1000U);
+  const std::uint64_t before = disk.used();
+  journal.give_back_room();
+  EXPECT_LT(disk.used(), before);
+  EXPECT_EQ(read_journal(layout.journal(), disk).done_items(), 1000U);
 }
 
 }  // namespace

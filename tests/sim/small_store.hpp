@@ -39,8 +39,11 @@ struct Promises {
 /// what the desk said). Every acknowledgement follows a commit.
 class SmallStore {
  public:
-  SmallStore(Disk& disk, RunLayout layout, Promises& promises)
-      : disk_{disk}, layout_{std::move(layout)}, promises_{promises} {}
+  SmallStore(Disk& disk, RunLayout layout, Promises& promises, ShardDesk::OpenShardFile shards = {})
+      : disk_{disk},
+        layout_{std::move(layout)},
+        promises_{promises},
+        shards_{shards ? std::move(shards) : trivial_shards(disk, layout_)} {}
 
   void run() {
     Journal journal = Journal::open(layout_.journal(), state_, disk_);
@@ -54,7 +57,7 @@ class SmallStore {
                     .shard_bytes = std::uint64_t{1} << 20U,
                     .seal_after = std::chrono::seconds{60}},
                    disk_,
-                   trivial_shards(disk_, layout_),
+                   shards_,
                    [&](const Slot&) { return std::span<const std::byte>{pixels_}; }};
     std::uint32_t in_shard = 0;
     for (; in_hand < small_items; ++in_hand) {
@@ -83,6 +86,8 @@ class SmallStore {
         for (const BlockRow& row : finished->sealed.rows) {
           promises_.acknowledged.insert(index(row.key.item));
         }
+      } else if (const auto* lost = std::get_if<ShardIsCondemned>(&answer)) {
+        throw system_error(lost->text, lost->number);
       } else if (const auto* failed = std::get_if<StoreHasFailed>(&answer)) {
         throw Error{failed->text};
       }
@@ -92,6 +97,7 @@ class SmallStore {
   Disk& disk_;
   RunLayout layout_;
   Promises& promises_;
+  ShardDesk::OpenShardFile shards_;
   JournalState state_;
   Bytes pixels_;
   double now_s_ = 0;
