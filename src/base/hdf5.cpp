@@ -4,9 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <utility>
 
 namespace pantile::hdf5 {
 
@@ -17,7 +21,8 @@ constexpr std::size_t largest_attribute = 60'000;  // an attribute must fit in a
 /// What the error stack tells: the innermost error, which knows most, is visited last.
 struct Reason {
   std::string text;
-  int number = 0;  ///< errno, if a system call is to blame
+  int number = 0;    ///< errno, if a system call is to blame
+  std::string file;  ///< and which file it was about
 };
 
 herr_t remember(unsigned /*depth*/, const H5E_error2_t* error, void* data) {
@@ -27,6 +32,10 @@ herr_t remember(unsigned /*depth*/, const H5E_error2_t* error, void* data) {
   constexpr std::string_view mark = "errno = ";
   if (const auto at = reason.text.rfind(mark); at != std::string::npos) {
     reason.number = std::atoi(reason.text.c_str() + at + mark.size());
+    constexpr std::string_view name = "name = '";
+    const auto begin = reason.text.find(name);
+    reason.file = begin == std::string::npos ? "" : reason.text.substr(begin + name.size());
+    reason.file.resize(std::min(reason.file.size(), reason.file.find('\'')));
   }
   return 0;
 }
@@ -54,11 +63,52 @@ std::size_t string_width(hid_t type, const std::string& name) {
   return H5Tget_size(type);
 }
 
+/// Objects that could not be closed. A small dataset is only written when it is closed: an error there is rows that are
+/// lost, and closing the file reports success afterwards. So it dooms the file.
+class FailedCloses {
+ public:
+  void add(hid_t file, SystemError error) {
+    const std::scoped_lock lock{mutex_};
+    any_ = true;
+    doomed_.emplace(file, std::move(error));
+  }
+  /// Throws what went wrong in the file, if anything did.
+  void expect_none(hid_t file) {
+    const std::scoped_lock lock{mutex_};
+    if (const auto found = doomed_.find(file); found != doomed_.end()) {
+      throw SystemError{found->second};
+    }
+  }
+  /// From then on HDF5 has ids of objects that it has freed. To count what is open would look at them.
+  [[nodiscard]] bool any() const noexcept { return any_; }
+
+ private:
+  std::mutex mutex_;
+  std::map<hid_t, SystemError> doomed_;  // Ids are not used twice.
+  std::atomic<bool> any_ = false;
+};
+
+FailedCloses& failed_closes() {
+  static FailedCloses closes;
+  return closes;
+}
+
+/// The file of an object that writes when it is closed.
+Id file_of(hid_t object) {
+  const H5I_type_t type = H5Iget_type(object);
+  return Id{type == H5I_DATASET || type == H5I_GROUP || type == H5I_ATTR ? H5Iget_file_id(object) : H5I_INVALID_HID};
+}
+
 std::string trimmed(const char* chars, std::size_t width) { return {chars, ::strnlen(chars, width)}; }
 
 }  // namespace
 
-void CloseId::free(Raw id) noexcept { H5Idec_ref(id); }
+void CloseId::free(Raw id) noexcept {
+  const Id file = file_of(id);  // afterwards nobody could tell
+  if (H5Idec_ref(id) < 0) {
+    failed_closes().add(file.get(), failed("close an object of a file"));
+  }
+}
 
 void initialise() {
   static const bool once = [] {
@@ -75,8 +125,14 @@ void initialise() {
 SystemError failed(std::string_view doing) {
   Reason reason;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, remember, &reason);
-  return {"HDF5 cannot " + std::string{doing} + ": " + (reason.text.empty() ? "no reason given" : reason.text),
-          reason.number};
+  std::string text = "HDF5 cannot " + std::string{doing};
+  if (reason.number == 0) {
+    return {text + ": " + (reason.text.empty() ? "no reason given" : reason.text), 0};
+  }
+  if (!reason.file.empty() && text.find(reason.file) == std::string::npos) {
+    text += " in " + reason.file;
+  }
+  return system_error(text, reason.number);
 }
 
 Id create_file(const std::filesystem::path& path) {
@@ -95,10 +151,17 @@ Id open_file(const std::filesystem::path& path) {
 }
 
 void close_file(Id file, const std::filesystem::path& path) {
-  const auto open = check(H5Fget_obj_count(file.get(), H5F_OBJ_ALL), "count what is open in " + path.string());
-  expect(open == 1, "nothing in a file is open when it is closed");
-  // Released first: a close that fails must not be tried again by the handle, that crashes HDF5 1.10.
-  check(H5Fclose(file.release()), "close " + path.string());
+  const hid_t id = file.release();  // A close that fails must not be tried again by the handle, that crashes HDF5 1.10.
+  failed_closes().expect_none(id);
+  if (!failed_closes().any()) {
+    const auto open = check(H5Fget_obj_count(id, H5F_OBJ_ALL), "count what is open in " + path.string());
+    expect(open == 1, "nothing in a file is open when it is closed");
+  }
+  if (H5Fclose(id) < 0) {
+    SystemError error = failed("close " + path.string());
+    failed_closes().add(id, error);
+    throw error;
+  }
 }
 
 void abandon_file(Id file, const std::filesystem::path& path) noexcept {

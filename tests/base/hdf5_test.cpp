@@ -1,8 +1,12 @@
 #include "base/hdf5.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -87,6 +91,32 @@ TEST(Hdf5, AReplacementThatFailsLeavesTheOldFileAndNothingElse) {
                Error);
   EXPECT_EQ(hdf5::read_number_attribute(hdf5::open_file(path).get(), "version"), 1U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder.path()}, {}), 1);
+}
+
+/// A small dataset is written when it is closed; HDF5 1.10 forgets it if that fails, and closes the file with success.
+/// In a process of its own: HDF5 is not the same afterwards.
+TEST(Hdf5DeathTest, AFileThatLostADatasetIsNotClosedAsIfNothingHadHappened) {
+  const TempFolder folder;
+  const auto path = folder.path() / "a.h5";
+  const auto lose_a_column = [&] {
+    hdf5::Id file = hdf5::create_file(path);
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    const rlimit nothing{0, limit.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &nothing);
+    hdf5::write_column(file.get(), "lost", std::vector<std::uint8_t>{1, 2, 3});
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string said = message_of([&] { hdf5::close_file(std::move(file), path); });
+    hdf5::Id other = hdf5::create_file(folder.path() / "b.h5");
+    hdf5::write_column(other.get(), "kept", std::vector<std::uint8_t>{1, 2, 3});
+    hdf5::close_file(std::move(other), folder.path() / "b.h5");
+    std::fprintf(stderr, "%s\n", said.c_str());
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(lose_a_column(), ::testing::ExitedWithCode(0),
+              "cannot close an object of a file in .*a.h5: File too large");
+  EXPECT_EQ(hdf5::read_column<std::uint8_t>(hdf5::open_file(folder.path() / "b.h5").get(), "kept").size(), 3U);
 }
 
 }  // namespace
