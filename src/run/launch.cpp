@@ -21,7 +21,7 @@ namespace {
 
 /// Leads a prepared job and shows it, unless a supervisor does that from live.json.
 ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
-  if (const auto warning = space_warning(results_bytes(job), free_bytes_at(job.folder.layout().root))) {
+  if (const auto warning = space_warning(results_bytes(job), free_bytes_at(job.folder.layout().shards()))) {
     log::warn("{}", *warning);
   }
   std::optional<ProgressDisplay> display;

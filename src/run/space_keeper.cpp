@@ -90,7 +90,7 @@ std::optional<SpaceKeeper::Change> SpaceKeeper::look(const Scheduler& scheduler,
   const SpaceNeeds needs = this->needs(scheduler, now_s);
   const Space before = watch_.space();
   try {
-    free_ = disk_.free_bytes(job_.folder.layout().root);
+    free_ = disk_.free_bytes(job_.folder.layout().shards());
     watch_.look(free_, needs, now_s, [&] { return can_write(needs.enough()); });
   } catch (const Error& error) {
     log::debug("{}", error.what());  // It may be away for a moment. Who writes will tell.
@@ -106,7 +106,7 @@ std::optional<SpaceKeeper::Change> SpaceKeeper::lost_a_shard(int number, const S
   number_ = number;
   watch_.lost_a_shard(now_s);
   try {
-    free_ = disk_.free_bytes(job_.folder.layout().root);
+    free_ = disk_.free_bytes(job_.folder.layout().shards());
   } catch (const Error&) {
     free_ = 0;
   }

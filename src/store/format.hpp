@@ -62,7 +62,7 @@ struct RunLayout {
   /// Room that is set aside while a run is under way, for its last files.
   [[nodiscard]] std::filesystem::path reserve() const { return root / "reserve"; }
   /// Written and removed again, to see whether the disk takes anything.
-  [[nodiscard]] std::filesystem::path probe() const { return root / "probe"; }
+  [[nodiscard]] std::filesystem::path probe() const { return shards() / "probe"; }
   [[nodiscard]] std::filesystem::path live() const { return root / "live.json"; }
   [[nodiscard]] std::filesystem::path control() const { return root / "control"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return root / "quarantine.csv"; }

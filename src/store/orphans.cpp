@@ -40,6 +40,10 @@ std::size_t remove_orphans(Disk& disk, const RunLayout& layout, const JournalSta
     const bool partial = file.ends_with(partial_suffix);
     const std::string name = partial ? file.substr(0, file.size() - partial_suffix.size()) : file;
     // Only names that we make: what somebody else put there is not ours to remove.
+    if (layout.shard(file) == layout.probe()) {
+      orphans.push_back(layout.probe());
+      continue;
+    }
     if (!parse_shard_name(name) || (!partial && state.find_shard(name) != nullptr)) {
       continue;
     }
