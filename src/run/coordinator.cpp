@@ -16,12 +16,12 @@
 #include "plan/scheduler.hpp"
 #include "report/rank_log.hpp"
 #include "run/deadline.hpp"
+#include "run/job_messages.hpp"
+#include "run/last_files.hpp"
 #include "run/live_view.hpp"
-#include "run/quarantine_list.hpp"
 #include "run/scheduler_setup.hpp"
 #include "run/space_keeper.hpp"
 #include "run/stop_desk.hpp"
-#include "store/index_writer.hpp"
 
 namespace pantile {
 namespace {
@@ -118,16 +118,7 @@ class Coordinator {
                       "ranks with the same pantile.",
                       index(from), hello.host, hello.version, protocol_version)};
     }
-    say(from, Welcome{.version = protocol_version,
-                      .epoch = job_.journal.epoch(),
-                      .run_folder = std::filesystem::absolute(job_.folder.layout().root).string(),
-                      .run_id = job_.run_id,
-                      .config = effective_text(job_.config),
-                      .config_folder = job_.config.folder.string(),
-                      .model_digest = job_.model_digest,
-                      .extents = extents_,
-                      .output_channels = static_cast<std::uint32_t>(job_.facts.output_channels),
-                      .roots = job_.input_roots()});
+    say(from, welcome(job_, extents_));
   }
 
   void on(RankId from, Ready& ready) {
@@ -235,20 +226,11 @@ class Coordinator {
   }
 
   void carry_out(Assign& assign) {
-    AssignUnit unit;
-    std::uint64_t results_bytes = 0;
-    for (UnitItem& item : assign.unit.items) {
-      const CatalogItem facts = job_.catalog.item(item.item);
-      results_bytes += job_.output_bytes(item.item);
-      unit.items.push_back({.item = item.item,
-                            .attempt = item.attempt,
-                            .place = job_.catalog.place(item.item),
-                            .header = {facts.extent, facts.orientation, facts.channels, facts.bits},
-                            .output_extent = job_.output_extent(item.item),
-                            .blocks = std::move(item.blocks)});
+    for (const UnitItem& item : assign.unit.items) {
+      space_.handed_out(item.item);
     }
+    AssignUnit unit = assignment(job_, std::move(assign.unit));
     unit.seal_after_ms = seal_after().count();
-    space_.handed_out(results_bytes);
     say(assign.rank, std::move(unit));
   }
 
@@ -330,7 +312,8 @@ class Coordinator {
                                                                     : error_;
     }
     try {
-      finish_folder();
+      space_.give_back();
+      write_last_files(job_, *outcome_ == Outcome::complete);
     } catch (const Error& error) {
       if (code == ExitCode::stopped && is_out_of_space(error)) {
         log::warn("{}. The next run writes it.", error.what());
@@ -348,21 +331,6 @@ class Coordinator {
     view_.state().eta_s = 0;
     conclusion.live = view_.state();
     return conclusion;
-  }
-
-  /// Leaves the index and the list of what is in quarantine, and says in the journal that all is done if it is.
-  void finish_folder() {
-    const RunLayout& layout = job_.folder.layout();
-    space_.give_back();
-    write_quarantine_list(layout.quarantine(), job_.catalog, job_.state);
-    if (job_.state.end() && hash_of(layout.index()) == job_.state.end()->index) {
-      return;  // The index was written before, and nothing has changed.
-    }
-    const RunTotals totals = write_index(layout, job_.catalog, job_.state);
-    if (*outcome_ == Outcome::complete) {
-      job_.journal.append(RunEnd{totals.digest, hash_of(layout.index())}, job_.state);
-      job_.journal.commit();
-    }
   }
 
   [[nodiscard]] ExitCode exit_code() const {

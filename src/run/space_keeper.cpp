@@ -43,7 +43,7 @@ SpaceKeeper::SpaceKeeper(const Job& job, int workers, Disk& disk)
   bytes_per_px_ =
       static_cast<double>(results_bytes(job)) / static_cast<double>(std::max<std::uint64_t>(1, job.pixels_left));
   for (const WorkItem& item : job.work.items()) {
-    largest_unit_ = std::max(largest_unit_, job.output_bytes(item.item));
+    largest_item_ = std::max(largest_item_, job.output_bytes(item.item));
   }
   set_aside();
 }
@@ -64,17 +64,15 @@ void SpaceKeeper::give_back() {
   is_set_aside_ = false;
 }
 
-void SpaceKeeper::handed_out(std::uint64_t bytes) {
-  handed_out_ += bytes;
-  largest_unit_ = std::max(largest_unit_, bytes);
-}
-
 SpaceNeeds SpaceKeeper::needs(const Scheduler& scheduler, double now_s) const {
-  SpaceNeeds needs{.unit = largest_unit_, .reserve = is_set_aside_ ? 0 : reserve_bytes_, .workers = workers_};
+  SpaceNeeds needs{.unit = largest_item_, .reserve = is_set_aside_ ? 0 : reserve_bytes_, .workers = workers_};
   for (const RankView& rank : scheduler.ranks()) {
+    std::uint64_t bytes = 0;
     for (const ItemId item : rank.running) {
-      needs.in_flight += job_.output_bytes(item);
+      bytes += job_.output_bytes(item);
     }
+    needs.in_flight += bytes;
+    needs.unit = std::max(needs.unit, bytes / 2);  // small items come in units of many
   }
   needs.left = static_cast<std::uint64_t>(bytes_per_px_ * static_cast<double>(scheduler.progress(now_s).px_left));
   return needs;

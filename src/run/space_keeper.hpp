@@ -24,8 +24,8 @@ class SpaceKeeper {
     bool gives_up = false;  ///< the last one: the run is to stop, and `line` says why
     std::string line;       ///< for people
   };
-  /// A unit was handed out whose results take so much.
-  void handed_out(std::uint64_t bytes);
+  /// An item was handed out.
+  void handed_out(ItemId item) { handed_out_ += job_.output_bytes(item); }
   /// Looks at the disk if it is time to: each second, and before what was handed out since could hurt. Tells what is
   /// new.
   [[nodiscard]] std::optional<Change> look(const Scheduler& scheduler, double now_s);
@@ -49,7 +49,7 @@ class SpaceKeeper {
   double bytes_per_px_ = 0;  ///< of results, for each pixel of input
   std::uint64_t reserve_bytes_;
   bool is_set_aside_ = false;
-  std::uint64_t largest_unit_ = 0;
+  std::uint64_t largest_item_ = 0;
   std::uint64_t free_ = 0;
   std::uint64_t handed_out_ = 0;  ///< since the last look
   double next_look_s_ = 0;
