@@ -41,6 +41,20 @@ def launchers_of(output: Path) -> list[int]:
     return found
 
 
+def executors_of(output: Path) -> list[int]:
+    """The pids of executors whose rank, or single process, works on this folder."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and (process / "comm").read_text().strip() == "pantile-exec":
+                parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                if str(output).encode() in Path("/proc", parent, "cmdline").read_bytes():
+                    found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
 def kill(pids: list[int], how: signal.Signals = signal.SIGKILL) -> None:
     for pid in pids:
         try:

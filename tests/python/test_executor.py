@@ -14,23 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import executors_of
 from runs import BINARY, PAGES, Job, digest, environment, pantile, run, verified
 
 MISBEHAVE = os.environ.get("PANTILE_MISBEHAVE_LIB", "")
-
-
-def executors_of(output: Path) -> list[int]:
-    """The pids of executors whose rank, or single process, works on this folder."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdigit() and (process / "comm").read_text().strip() == "pantile-exec":
-                parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
-                if str(output).encode() in Path("/proc", parent, "cmdline").read_bytes():
-                    found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 def start(job: Path, output: Path, *arguments: object, variables: dict[str, str] | None = None) -> subprocess.Popen[str]:
