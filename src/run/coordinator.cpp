@@ -187,10 +187,10 @@ class Coordinator {
       return;
     }
     const bool has_room = change->space == Space::enough;
-    if (!change->gives_up) {
+    RunState& state = view_.state().state;
+    if (!change->gives_up && !change->line.empty() && state != RunState::draining) {
       log::write(has_room ? log::Level::info : log::Level::warn, change->line);
     }
-    RunState& state = view_.state().state;
     if (has_room) {
       for (const auto& [rank, facts] : ranks_) {
         say(rank, SpaceIsBack{});

@@ -96,11 +96,10 @@ std::optional<SpaceKeeper::Change> SpaceKeeper::look(const Scheduler& scheduler,
   if (before != Space::enough && watch_.space() == Space::enough && !is_set_aside_) {
     set_aside();
   }
-  return tell(before, needs, now_s);
+  return tell(needs, now_s);
 }
 
 std::optional<SpaceKeeper::Change> SpaceKeeper::lost_a_shard(int number, const Scheduler& scheduler, double now_s) {
-  const Space before = watch_.space();
   number_ = number;
   watch_.lost_a_shard(now_s);
   try {
@@ -108,7 +107,7 @@ std::optional<SpaceKeeper::Change> SpaceKeeper::lost_a_shard(int number, const S
   } catch (const Error&) {
     free_ = 0;
   }
-  return tell(before, needs(scheduler, now_s), now_s);
+  return tell(needs(scheduler, now_s), now_s);
 }
 
 /// Quotas and a disk that has become read-only are not in the figure of free space: a file of a few megabytes is tried.
@@ -128,32 +127,29 @@ bool SpaceKeeper::can_write(std::uint64_t bytes) {
   return true;
 }
 
-std::optional<SpaceKeeper::Change> SpaceKeeper::tell(Space before, const SpaceNeeds& needs, double now_s) {
-  const Space now = watch_.space();
-  const bool gives_up = !has_given_up_ && watch_.gives_up(now_s);
-  if ((now == before && !gives_up) || has_given_up_) {
-    return std::nullopt;
+std::optional<SpaceKeeper::Change> SpaceKeeper::tell(const SpaceNeeds& needs, double now_s) {
+  const bool is_over = watch_.has_given_up();
+  const std::optional<SpaceWatch::News> news = watch_.news(now_s);
+  if (!news || is_over) {
+    return news ? std::optional{Change{news->space, false, {}}} : std::nullopt;
   }
   const std::string folder = job_.folder.layout().root.string();
   const std::string free = format_byte_size(free_);
-  if (now == Space::enough) {
-    return Change{now, false, fmt::format("there is room again in {}: {} free; the run goes on", folder, free)};
+  if (news->space == Space::enough) {
+    return Change{news->space, false, fmt::format("there is room again in {}: {} free; the run goes on", folder, free)};
   }
-  const std::string needed = format_byte_size(needs.enough());
-  const std::string what = now == Space::low ? fmt::format("the disk of {} is nearly full", folder)
+  const std::string what = news->space == Space::low ? fmt::format("the disk of {} is nearly full", folder)
                            : number_ == ENOSPC
                                ? fmt::format("the disk of {} is full", folder)
                                : fmt::format("the disk of {} takes no more ({})", folder, std::strerror(number_));
-  has_given_up_ = gives_up;
-  if (gives_up) {
-    return Change{now, true,
-                  fmt::format("{}: {} free, about {} needed, and output.wait_for_space is {}. What is committed is "
-                              "kept. Free some space and run it again.",
-                              what, free, needed, duration_text(job_.config.output.wait_for_space))};
+  const std::string figures = fmt::format("{}: {} free, about {} needed", what, free, format_byte_size(needs.enough()));
+  if (news->gives_up) {
+    return Change{news->space, true,
+                  fmt::format("{}, and output.wait_for_space is {}. What is committed is kept. Free some space and run "
+                              "it again.",
+                              figures, duration_text(job_.config.output.wait_for_space))};
   }
-  return Change{now, false,
-                fmt::format("{}: {} free, about {} needed; the run waits. Free some space, it goes on by itself", what,
-                            free, needed)};
+  return Change{news->space, false, fmt::format("{}; the run waits. Free some space, it goes on by itself", figures)};
 }
 
 }  // namespace pantile

@@ -21,8 +21,8 @@ class SpaceKeeper {
 
   struct Change {
     Space space = Space::enough;
-    bool gives_up = false;  ///< the last one: the run is to stop, and `line` says why
-    std::string line;       ///< for people
+    bool gives_up = false;  ///< the run is to stop, and `line` says why
+    std::string line;       ///< for people; empty if there is nothing to say
   };
   /// An item was handed out.
   void handed_out(ItemId item) { handed_out_ += job_.output_bytes(item); }
@@ -32,7 +32,7 @@ class SpaceKeeper {
   /// A shard was lost, with this errno. Tells what is new.
   [[nodiscard]] std::optional<Change> lost_a_shard(int number, const Scheduler& scheduler, double now_s);
   void committed() { watch_.committed(); }
-  [[nodiscard]] bool has_given_up() const noexcept { return has_given_up_; }
+  [[nodiscard]] bool has_given_up() const noexcept { return watch_.has_given_up(); }
   /// The end of the run: its last files may have what was set aside.
   void give_back();
 
@@ -40,7 +40,7 @@ class SpaceKeeper {
   void set_aside();
   [[nodiscard]] SpaceNeeds needs(const Scheduler& scheduler, double now_s) const;
   [[nodiscard]] bool can_write(std::uint64_t bytes);
-  [[nodiscard]] std::optional<Change> tell(Space before, const SpaceNeeds& needs, double now_s);
+  [[nodiscard]] std::optional<Change> tell(const SpaceNeeds& needs, double now_s);
 
   const Job& job_;
   Disk& disk_;
@@ -54,7 +54,6 @@ class SpaceKeeper {
   std::uint64_t handed_out_ = 0;  ///< since the last look
   double next_look_s_ = 0;
   int number_ = 0;  ///< errno of the last loss
-  bool has_given_up_ = false;
 };
 
 }  // namespace pantile

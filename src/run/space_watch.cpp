@@ -1,6 +1,7 @@
 #include "run/space_watch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/byte_size.hpp"
 
@@ -41,8 +42,15 @@ void SpaceWatch::committed() {
   }
 }
 
-bool SpaceWatch::gives_up(double now_s) const noexcept {
-  return space_ != Space::enough && now_s - *since_s_ >= std::chrono::duration<double>(patience_).count();
+std::optional<SpaceWatch::News> SpaceWatch::news(double now_s) {
+  const bool has_waited =
+      space_ != Space::enough && now_s - *since_s_ >= std::chrono::duration<double>(patience_).count();
+  const bool gives_up = has_waited && !has_given_up_;
+  has_given_up_ = has_given_up_ || gives_up;
+  if (std::exchange(told_, space_) == space_ && !gives_up) {
+    return std::nullopt;
+  }
+  return News{space_, gives_up};
 }
 
 }  // namespace pantile

@@ -48,15 +48,25 @@ class SpaceWatch {
   /// Work has become durable: whatever was wrong is over, if it goes on.
   void committed();
 
+  /// What the run is to be told.
+  struct News {
+    Space space = Space::enough;
+    bool gives_up = false;  ///< it has waited for longer than its patience; said once
+  };
+  /// Nothing if all of it was told before. The room of the disk is told also after it has given up: whether what has
+  /// begun can be stored decides how the run ends.
+  [[nodiscard]] std::optional<News> news(double now_s);
+
   [[nodiscard]] Space space() const noexcept { return space_; }
-  /// It has waited for longer than its patience.
-  [[nodiscard]] bool gives_up(double now_s) const noexcept;
+  [[nodiscard]] bool has_given_up() const noexcept { return has_given_up_; }
 
  private:
   void hold(Space space, double now_s);
 
   std::chrono::milliseconds patience_;
   Space space_ = Space::enough;
+  Space told_ = Space::enough;
+  bool has_given_up_ = false;
   std::optional<double> since_s_;  ///< of the trouble at hand, which is over when work is committed after it
   double try_again_s_ = 0;
   double pause_s_ = 1;  ///< doubles with each loss in a row

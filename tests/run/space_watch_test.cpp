@@ -64,26 +64,49 @@ TEST(SpaceWatch, TriesLessAndLessOftenWhileNothingIsCommitted) {
   EXPECT_EQ(watch.space(), Space::enough) << "work became durable since";
 }
 
-TEST(SpaceWatch, GivesUpAfterItsPatienceWhichEndsOnlyWithACommit) {
+bool gives_up(SpaceWatch& watch, double now_s) {
+  const auto news = watch.news(now_s);
+  return news && news->gives_up;
+}
+
+TEST(SpaceWatch, GivesUpAfterItsPatience) {
   SpaceWatch watch{10s};
   watch.lost_a_shard(100);
-  EXPECT_FALSE(watch.gives_up(109));
-  EXPECT_TRUE(watch.gives_up(110));
+  EXPECT_FALSE(gives_up(watch, 109));
+  EXPECT_TRUE(gives_up(watch, 110));
+  EXPECT_FALSE(gives_up(watch, 120)) << "that is said once";
+}
+
+TEST(SpaceWatch, ItsPatienceIsRestoredByACommitAndNothingElse) {
+  SpaceWatch watch{10s};
+  watch.lost_a_shard(100);
   watch.look(1 * TiB, needs, 105, writable);
-  EXPECT_FALSE(watch.gives_up(111)) << "it goes on";
-  watch.lost_a_shard(112);
-  EXPECT_TRUE(watch.gives_up(112)) << "and got nowhere";
-  watch.look(1 * TiB, needs, 115, writable);
   watch.committed();
-  watch.lost_a_shard(116);
-  EXPECT_FALSE(watch.gives_up(120));
+  watch.lost_a_shard(108);
+  EXPECT_FALSE(gives_up(watch, 115));
+  watch.look(1 * TiB, needs, 116, writable);
+  EXPECT_FALSE(gives_up(watch, 117)) << "it goes on";
+  watch.lost_a_shard(118);
+  EXPECT_TRUE(gives_up(watch, 118)) << "and got nowhere";
 }
 
 TEST(SpaceWatch, WithoutPatienceItGivesUpAtOnce) {
   SpaceWatch watch{0s};
-  EXPECT_FALSE(watch.gives_up(5));
+  EXPECT_FALSE(gives_up(watch, 5));
   watch.look(0, needs, 5, writable);
-  EXPECT_TRUE(watch.gives_up(5));
+  EXPECT_TRUE(gives_up(watch, 5));
+}
+
+TEST(SpaceWatch, TellsEachChangeOnceAndAlsoThoseAfterItHasGivenUp) {
+  SpaceWatch watch{0s};
+  watch.look(0, needs, 5, writable);
+  ASSERT_TRUE(gives_up(watch, 5));
+  EXPECT_FALSE(watch.news(6).has_value());
+  watch.lost_a_shard(7);
+  const auto news = watch.news(7);
+  ASSERT_TRUE(news.has_value()) << "else the run would wait for what can never be stored";
+  EXPECT_EQ(news->space, Space::full);
+  EXPECT_FALSE(news->gives_up);
 }
 
 }  // namespace
