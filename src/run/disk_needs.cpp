@@ -34,7 +34,7 @@ std::uint64_t results_bytes(const Prospect& job) {
 }
 
 std::uint64_t reserve_bytes(const Prospect& job) {
-  // Columns of /items are 58 bytes a row; with its path an item of one output is rarely more than 150 (measured).
+  // Measured: 74 bytes an item and output, its path once (3,000 items with paths of 26 bytes: 300 kB).
   constexpr std::uint64_t an_item = 128;
   constexpr std::uint64_t an_output = 64;
   return 512 * KiB + job.catalog.size() * (an_item + an_output * job.config.outputs.size());

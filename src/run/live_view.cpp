@@ -63,6 +63,7 @@ void LiveView::write() const {
     write_live(job_.folder.layout().live(), live_);
   } catch (const Error& error) {
     log::debug("live.json: {}", error.what());
+    job_.folder.beat();  // Who waits for a sign of life has this one.
   }
 }
 
