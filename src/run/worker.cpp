@@ -101,7 +101,8 @@ void Worker::on(AssignUnit& unit) {
 }
 
 void Worker::on(GiveBack& message) {
-  give_back_s_ = now_s() + static_cast<double>(message.patience_ms) / 1000;
+  const double until_s = now_s() + static_cast<double>(message.patience_ms) / 1000;
+  give_back_s_ = std::min(give_back_s_.value_or(until_s), until_s);
   for (auto id = waiting_.begin(); id != waiting_.end();) {
     if (items_.at(*id).begun > 0) {
       ++id;
