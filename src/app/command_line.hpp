@@ -4,6 +4,7 @@
 // Help, completion, docs and dispatch follow from these.
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -58,6 +59,11 @@ struct PlanCommand {
 
 struct VerifyCommand {
   std::filesystem::path run;
+  bool repair = false;                ///< make whole what is not
+  std::string sample;                 ///< "5%" or "12": make so many items again; empty: none
+  std::optional<std::uint64_t> seed;  ///< of the choice of the sample
+  std::filesystem::path against;      ///< another run to compare with; empty: none
+  double tolerance = 0;               ///< of that comparison, levels of 8 bits
   TableFormat format = TableFormat::table;
 };
 [[nodiscard]] ExitCode carry_out(const VerifyCommand& command);

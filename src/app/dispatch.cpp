@@ -35,4 +35,11 @@ RunLayout existing_run(const std::filesystem::path& folder) {
   return layout;
 }
 
+RunLayout run_or_its_remains(const std::filesystem::path& folder) {
+  RunLayout layout{folder};
+  // A lost journal is the worst that can happen to a run; it is found, and can be made up for.
+  return std::filesystem::exists(layout.identity()) && std::filesystem::exists(layout.shards()) ? layout
+                                                                                                : existing_run(folder);
+}
+
 }  // namespace pantile::app

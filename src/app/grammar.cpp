@@ -163,10 +163,18 @@ void declare_inspect(CLI::App& command, InspectCommand& inspect) {
 
 void declare_verify(CLI::App& command, VerifyCommand& verify) {
   add_run_folder(command, verify.run);
+  command.add_flag("--repair", verify.repair, "Put damaged files aside, rebuild the index, make lost items again");
+  command.add_option("--sample", verify.sample, "Make so many items again (5%, or 20) and compare")->type_name("P");
+  command.add_option("--seed", verify.seed, "Of the choice of the sample; otherwise from the digest")->type_name("N");
+  command.add_option("--against", verify.against, "Compare with another run, item by item")->type_name("RUN2");
+  command.add_option("--tolerance", verify.tolerance, "What may differ then, in levels of 8 bits")
+      ->check(CLI::Range(0.0, 255.0))
+      ->type_name("N")
+      ->default_str("0");
   add_format(command, verify.format);
   command.footer(
       "Runs of one job have one digest, whatever they were run on.\n"
-      "Example: pantile verify out/pages\n"
+      "Example: pantile verify out/pages --against out/other\n"
       "Exit codes: 0 all is as it was written, 4 something is not.");
 }
 

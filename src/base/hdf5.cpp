@@ -358,6 +358,22 @@ void write_text(hid_t group, const std::string& name, std::string_view text) {
   check(H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "write " + name);
 }
 
+std::string read_text(hid_t group, const std::string& name) {
+  if (check(H5Aexists(group, name.c_str()), "look for the attribute " + name) > 0) {
+    return read_text_attribute(group, name);
+  }
+  const Id dataset = open_dataset(group, name);
+  const Id type = own(H5Dget_type(dataset.get()), "get the type of " + name);
+  const std::size_t width = string_width(type.get(), name);
+  const Id space = own(H5Dget_space(dataset.get()), "get a dataspace");
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw Error{name + " is not a single text"};
+  }
+  std::string chars(width, '\0');
+  check(H5Dread(dataset.get(), string_type(width).get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, chars.data()), "read " + name);
+  return trimmed(chars.data(), width);
+}
+
 std::uint64_t read_number_attribute(hid_t object, const std::string& name) {
   const Id attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), "open the attribute " + name);
   const Id space = own(H5Aget_space(attribute.get()), "get a dataspace");

@@ -148,6 +148,7 @@ void write_attribute(hid_t object, const std::string& name, std::uint64_t value)
 void write_attribute(hid_t object, const std::string& name, std::string_view text);
 /// A text of any length: an attribute or, beyond the 64 KiB that an attribute can hold, a scalar dataset of that name.
 void write_text(hid_t group, const std::string& name, std::string_view text);
+[[nodiscard]] std::string read_text(hid_t group, const std::string& name);
 [[nodiscard]] std::uint64_t read_number_attribute(hid_t object, const std::string& name);
 [[nodiscard]] std::string read_text_attribute(hid_t object, const std::string& name);
 

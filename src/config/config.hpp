@@ -196,5 +196,7 @@ struct RunConfig {
 /// The whole config with all defaults, as YAML that parse_config(text, …, config.folder) reads as the same struct.
 /// The first line, a comment, names the folder of relative paths. For shards and RUN_START.
 [[nodiscard]] std::string effective_text(const RunConfig& config);
+/// The folder that it names; empty if `text` is nothing that effective_text() makes.
+[[nodiscard]] std::string folder_of_effective_text(const std::string& text);
 
 }  // namespace pantile

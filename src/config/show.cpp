@@ -11,6 +11,7 @@ namespace {
 
 /// Stands between a value and its comment until all lines are known; no value has it, yaml_scalar escapes it.
 constexpr char mark = '\t';
+constexpr std::string_view folder_comment = "# relative paths count from ";
 
 /// Lines the comments up.
 std::string with_comments_in_column(const std::string& text) {
@@ -43,7 +44,7 @@ std::string origin_of(const LoadedConfig& loaded, const Field& field, std::size_
 }
 
 std::string text_of(const RunConfig& config, const WriteValue& comment) {
-  return fmt::format("# relative paths count from {}\n", yaml_scalar(config.folder.string())) +
+  return fmt::format("{}{}\n", folder_comment, yaml_scalar(config.folder.string())) +
          emit_config(
              config, [&](const Field& field, const Slot& slot, std::size_t index) -> std::optional<std::string> {
                const auto text = slot.write();
@@ -56,6 +57,15 @@ std::string text_of(const RunConfig& config, const WriteValue& comment) {
 
 std::string effective_text(const RunConfig& config) {
   return text_of(config, [](const Field&, const Slot&, std::size_t) { return std::nullopt; });
+}
+
+std::string folder_of_effective_text(const std::string& text) {
+  if (!text.starts_with(folder_comment)) {
+    return {};
+  }
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const auto leaves = flatten_yaml("folder: " + text.substr(folder_comment.size(), end - folder_comment.size()));
+  return leaves.empty() ? std::string{} : leaves.front().second;
 }
 
 std::string show_config(const LoadedConfig& loaded, Origins origins) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/wire.hpp"
@@ -17,7 +18,9 @@
 #include "report/live.hpp"
 #include "run/item_decoder.hpp"
 #include "run/stage_setup.hpp"
+#include "store/adopt.hpp"
 #include "store/catalog_file.hpp"
+#include "store/file_hash.hpp"
 
 namespace pantile {
 namespace {
@@ -30,13 +33,22 @@ std::vector<OutputInfo> output_infos(const RunConfig& config) {
   return outputs;
 }
 
-RunStart run_start(const Job& job) {
+/// A catalog that the journal knows keeps the hash that it was written with: what happened to it since is rot.
+FileHash catalog_file(const Job& job, const Renewal& renewal) {
+  const RunLayout& layout = job.folder.layout();
+  const bool known = !renewal.any() && job.state.catalog_digest() == job.catalog.digest();
+  return known ? job.state.catalog_file() : hash_of(renewal.any() ? layout.next_catalog() : layout.catalog());
+}
+
+RunStart run_start(const Job& job, const Renewal& renewal) {
   return {.time = iso_time(std::chrono::system_clock::now()),
           .items = job.catalog.size(),
           .outputs = output_infos(job.config),
           .plan = effective_text(job.config),
-          .identity_hash = identity_hash(job.folder.layout()),
-          .catalog_digest = job.catalog.digest()};
+          .folder = job.config.folder.string(),
+          .identity = read_text(job.folder.layout().identity()),
+          .catalog_digest = job.catalog.digest(),
+          .catalog = catalog_file(job, renewal)};
 }
 
 /// The model, as far as a job needs to know it. Throws UsageError if it is not there, or cannot be a stage of this job.
@@ -300,8 +312,10 @@ Prospect survey_job(const RunConfig& config, const Start& start) {
                                                                 .items = job.catalog.size(),
                                                                 .outputs = output_infos(config),
                                                                 .plan = {},
-                                                                .identity_hash = {},
-                                                                .catalog_digest = {}});
+                                                                .folder = {},
+                                                                .identity = {},
+                                                                .catalog_digest = {},
+                                                                .catalog = {}});
   release(renewal.mended, job.state, [&](const Release& record) { job.state.apply(job.state.epoch(), record); });
   for (const ItemId item : start.retry_failed ? quarantined_items(job.state) : std::vector<ItemId>{}) {
     job.state.apply(job.state.epoch(), Release{item});
@@ -329,6 +343,7 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
   }
   std::string run_id = folder.claim_identity(prospect.identity);
   Journal journal = Journal::open(layout.journal(), prospect.state);
+  journal.pass_over(latest_epoch(layout));
   Renewal renewal;
   if (stored) {
     take_current_catalog(layout, journal, prospect);
@@ -339,8 +354,12 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
     }
   }
   Job job{std::move(prospect), std::move(folder), std::move(run_id), std::move(journal)};
+  job.journal.append(run_start(job, renewal), job.state);
+  if (const std::size_t adopted = adopt_shards(layout, job.run_id, job.journal, job.state); adopted > 0) {
+    log::info("{} sealed shard{} without a record {} taken up", adopted, adopted == 1 ? "" : "s",
+              adopted == 1 ? "is" : "are");
+  }
   job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
-  job.journal.append(run_start(job), job.state);
   // With RunStart: who finds the new catalog finds its mended items out of quarantine too, and never looks for them.
   release(renewal.mended, job.state, [&](const Release& record) { job.journal.append(record, job.state); });
   if (renewal.any()) {

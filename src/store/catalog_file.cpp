@@ -266,10 +266,7 @@ void expect_catalog(hid_t file) {
   if (hdf5::read_text_attribute(file, "kind") != "pantile catalog") {
     throw Error{"it is no catalog"};
   }
-  if (const auto version = hdf5::read_number_attribute(file, "format_version"); version != store_format_version) {
-    throw Error{"it has format version " + std::to_string(version) + " (this program reads " +
-                std::to_string(store_format_version) + "). Use the program that wrote it"};
-  }
+  expect_known_format(hdf5::read_number_attribute(file, "format_version"));
 }
 
 std::string digest_attribute(const std::filesystem::path& path) {
@@ -323,6 +320,8 @@ StoredCatalog read_stored_catalog(const std::filesystem::path& path) {
     }
     stored.first_digest = *first;
     return stored;
+  } catch (const ForeignFormat& error) {
+    throw ForeignFormat{"cannot read the catalog " + path.string() + ": " + error.what()};
   } catch (const Error& error) {
     throw Error{"cannot read the catalog " + path.string() + ": " + error.what()};
   }

@@ -25,8 +25,8 @@ struct StoredCatalog {
 void write_catalog(const std::filesystem::path& path, const Catalog& catalog);
 void write_catalog(const std::filesystem::path& path, const Catalog& catalog, const Hash128& first_digest);
 
-/// Reads it back, equal in every fact. Throws Error if it is missing, damaged (a digest over all columns is checked),
-/// not a catalog, or of a newer format.
+/// Reads it back, equal in every fact. Throws Error if it is missing, damaged (a digest over all columns is checked)
+/// or not a catalog, ForeignFormat if it is of another version.
 [[nodiscard]] StoredCatalog read_stored_catalog(const std::filesystem::path& path);
 [[nodiscard]] Catalog read_catalog(const std::filesystem::path& path);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -36,13 +37,17 @@ FileHash hash_file(int fd, std::string_view name, const std::function<void(std::
   }
 }
 
-FileHash hash_file(DiskFile& file) {
+FileHash hash_file(DiskFile& file, const std::function<void(std::uint64_t)>& progress, std::uint64_t limit) {
   Hasher hasher;
   Bytes buffer(MiB);
   std::uint64_t bytes = 0;
-  while (const std::size_t count = file.read(bytes, buffer)) {
+  const auto room = [&] { return std::span{buffer}.first(std::min<std::uint64_t>(buffer.size(), limit - bytes)); };
+  while (const std::size_t count = file.read(bytes, room())) {
     hasher.update(std::span{buffer}.first(count));
     bytes += count;
+    if (progress) {
+      progress(count);
+    }
   }
   return {hasher.digest(), bytes};
 }

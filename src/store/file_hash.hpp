@@ -21,8 +21,9 @@ struct FileHash {
 [[nodiscard]] FileHash hash_file(int fd, std::string_view name,
                                  const std::function<void(std::uint64_t)>& progress = {});
 
-/// The same of a file of any disk.
-[[nodiscard]] FileHash hash_file(DiskFile& file);
+/// The same of a file of any disk, up to `limit` bytes.
+[[nodiscard]] FileHash hash_file(DiskFile& file, const std::function<void(std::uint64_t)>& progress = {},
+                                 std::uint64_t limit = ~std::uint64_t{0});
 
 /// The same of a file by its name; of no bytes if it is not there.
 [[nodiscard]] FileHash hash_of(const std::filesystem::path& path);

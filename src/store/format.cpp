@@ -9,6 +9,13 @@
 
 namespace pantile {
 
+void expect_known_format(std::uint64_t version) {
+  if (version != store_format_version) {
+    throw ForeignFormat{fmt::format("it has format version {} (this program reads {}). Use the program that wrote it",
+                                    version, store_format_version)};
+  }
+}
+
 std::string to_json(const std::vector<OutputInfo>& outputs) {
   nlohmann::json json = nlohmann::json::array();
   for (const OutputInfo& output : outputs) {

@@ -8,13 +8,22 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/ids.hpp"
 #include "base/records.hpp"
 
 namespace pantile {
 
-/// Version of shards, catalog.h5 and index.h5. Readers refuse a larger one.
+/// Version of shards, catalog.h5, index.h5 and run.yaml. Readers refuse any other.
 inline constexpr std::uint32_t store_format_version = 1;
+
+/// Not damage: bytes that are as another version of this program wrote them. They are not to be changed.
+class ForeignFormat : public Error {
+ public:
+  using Error::Error;
+};
+/// Throws ForeignFormat unless `version` is store_format_version.
+void expect_known_format(std::uint64_t version);
 
 /// One of the config's `outputs`; its OutputId is its position.
 struct OutputInfo {

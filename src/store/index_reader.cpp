@@ -92,11 +92,7 @@ IndexReader::IndexReader(const RunLayout& layout) : layout_{layout} {
     if (hdf5::read_text_attribute(file_.get(), "kind") != "pantile index") {
       throw Error{"it is no index"};
     }
-    if (const auto version = hdf5::read_number_attribute(file_.get(), "format_version");
-        version != store_format_version) {
-      throw Error{"it has format version " + std::to_string(version) + " (this program reads " +
-                  std::to_string(store_format_version) + "). Use the program that wrote it"};
-    }
+    expect_known_format(hdf5::read_number_attribute(file_.get(), "format_version"));
     outputs_ = parse_outputs(hdf5::read_text_attribute(file_.get(), "outputs"));
     items_ = hdf5::read_number_attribute(file_.get(), "items");
     totals_ = {.items = items_,
@@ -108,6 +104,8 @@ IndexReader::IndexReader(const RunLayout& layout) : layout_{layout} {
     }
     totals_.digest = *digest;
     shards_ = hdf5::read_strings(file_.get(), "shards/name");
+  } catch (const ForeignFormat& error) {
+    throw ForeignFormat{"cannot read " + layout.index().string() + ": " + error.what()};
   } catch (const Error& error) {
     throw Error{"cannot read " + layout.index().string() + ": " + error.what() +
                 ". It is written when a run ends, and can be made again from the journal and the shards."};

@@ -34,6 +34,10 @@ T load(std::span<const std::byte> bytes) {
 }
 
 void put(Writer& writer, const Hash128& hash) { writer.put(hash.high).put(hash.low); }
+void put(Writer& writer, const FileHash& file) {
+  writer.put(file.bytes);
+  put(writer, file.hash);
+}
 void put(Writer& writer, const Failure& failure) { writer.put(failure.fault).put(failure.detail); }
 
 void put(Writer& writer, const RunStart& start) {
@@ -41,9 +45,10 @@ void put(Writer& writer, const RunStart& start) {
   for (const OutputInfo& output : start.outputs) {
     writer.put(output.name).put(output.dtype);
   }
-  writer.put(start.plan);
-  put(writer, start.identity_hash);
+  writer.put(start.plan).put(start.folder).put(start.identity);
   put(writer, start.catalog_digest);
+  put(writer, start.catalog);
+  writer.put(static_cast<std::uint8_t>(start.repairs));
 }
 void put(Writer& writer, const ShardCommit& commit) {
   writer.put(commit.shard).put(commit.bytes);
@@ -62,14 +67,18 @@ void put(Writer& writer, const ItemQuarantined& quarantine) {
 void put(Writer& writer, const ShardRetired& retired) { writer.put(retired.shard); }
 void put(Writer& writer, const RunEnd& end) {
   put(writer, end.digest);
-  writer.put(end.index.bytes);
-  put(writer, end.index.hash);
+  put(writer, end.index);
 }
 void put(Writer& writer, const Release& release) { writer.put(release.item); }
+void put(Writer& writer, const ShardAdopted& adopted) { put(writer, adopted.commit); }
 
 Hash128 get_hash(Reader& reader) {
   const auto high = reader.get<std::uint64_t>();
   return {high, reader.get<std::uint64_t>()};
+}
+FileHash get_file(Reader& reader) {
+  const auto bytes = reader.get<std::uint64_t>();
+  return {.hash = get_hash(reader), .bytes = bytes};
 }
 Failure get_failure(Reader& reader) {
   const auto fault = reader.get<Fault>();
@@ -86,8 +95,11 @@ RunStart get(Reader& reader, std::type_identity<RunStart>) {
     start.outputs.push_back({.name = std::move(name), .dtype = reader.get<DType>()});
   }
   start.plan = reader.text();
-  start.identity_hash = get_hash(reader);
+  start.folder = reader.text();
+  start.identity = reader.text();
   start.catalog_digest = get_hash(reader);
+  start.catalog = get_file(reader);
+  start.repairs = reader.get<std::uint8_t>() != 0;
   return start;
 }
 ShardCommit get(Reader& reader, std::type_identity<ShardCommit>) {
@@ -111,12 +123,13 @@ ItemQuarantined get(Reader& reader, std::type_identity<ItemQuarantined>) {
 }
 ShardRetired get(Reader& reader, std::type_identity<ShardRetired>) { return {reader.text()}; }
 RunEnd get(Reader& reader, std::type_identity<RunEnd>) {
-  RunEnd end{.digest = get_hash(reader), .index = {}};
-  end.index.bytes = reader.get<std::uint64_t>();
-  end.index.hash = get_hash(reader);
-  return end;
+  const Hash128 digest = get_hash(reader);
+  return {digest, get_file(reader)};
 }
 Release get(Reader& reader, std::type_identity<Release>) { return {reader.get<ItemId>()}; }
+ShardAdopted get(Reader& reader, std::type_identity<ShardAdopted>) {
+  return {get(reader, std::type_identity<ShardCommit>{})};
+}
 
 template <std::size_t At = 0>
 JournalRecord decode_record(std::uint32_t type, Reader& reader) {
@@ -137,32 +150,6 @@ Bytes make_header() {
   writer.raw(std::as_bytes(std::span{file_magic})).put(file_version).put(std::uint32_t{0});
   writer.put(xxh3_64(writer.bytes()));
   return std::move(writer).bytes();
-}
-
-/// False if there is no whole header yet: the process that began the file died before its first sync.
-bool check_header(const std::filesystem::path& path, std::span<const std::byte> file) {
-  const Bytes ours = make_header();
-  // Blocks that were never written read as zeros after a power cut.
-  const bool zeros = std::all_of(file.begin(), file.end(), [](std::byte b) { return b == std::byte{0}; });
-  if (file.size() < header_bytes || (zeros && file.size() == header_bytes)) {
-    if (!zeros && !std::equal(file.begin(), file.end(), ours.begin())) {
-      throw Error{path.string() + " is not a journal. Was something else written there?"};
-    }
-    return false;
-  }
-  if (std::memcmp(file.data(), file_magic.data(), file_magic.size()) != 0) {
-    throw Error{path.string() + " is not a journal. Was something else written there?"};
-  }
-  if (xxh3_64(file.first(header_bytes - sum_bytes)) != load<std::uint64_t>(file.subspan(header_bytes - sum_bytes))) {
-    throw Error{path.string() +
-                ": its header is damaged (the run cannot be trusted). Restore it from a copy, or start "
-                "again with --fresh."};
-  }
-  if (const auto version = load<std::uint32_t>(file.subspan(file_magic.size())); version != file_version) {
-    throw Error{path.string() + " has format version " + std::to_string(version) + " (this program reads " +
-                std::to_string(file_version) + "). Use the program that wrote it."};
-  }
-  return true;
 }
 
 struct RawRecord {
@@ -195,6 +182,42 @@ std::optional<RawRecord> take_record(std::span<const std::byte> file, std::size_
   return RawRecord{type, epoch, file.subspan(at + record_head_bytes, length), sum, body + sum_bytes};
 }
 
+enum class Header { absent, sound, damaged };
+
+/// Absent if there is no whole header yet: the process that began the file died before its first sync. A damaged one
+/// counts if the first record is chained to what it should be.
+Header check_header(const std::filesystem::path& path, std::span<const std::byte> file) {
+  const Bytes ours = make_header();
+  // Blocks that were never written read as zeros after a power cut.
+  const bool zeros = std::all_of(file.begin(), file.end(), [](std::byte b) { return b == std::byte{0}; });
+  if (file.size() < header_bytes || (zeros && file.size() == header_bytes)) {
+    if (!zeros && !std::equal(file.begin(), file.end(), ours.begin())) {
+      throw Error{path.string() + " is not a journal. Was something else written there?"};
+    }
+    return Header::absent;
+  }
+  const auto header = file.first(header_bytes);
+  if (std::equal(header.begin(), header.end(), ours.begin())) {
+    return Header::sound;
+  }
+  const auto version = load<std::uint32_t>(file.subspan(file_magic.size()));
+  const bool is_whole =
+      std::memcmp(file.data(), file_magic.data(), file_magic.size()) == 0 &&
+      xxh3_64(header.first(header_bytes - sum_bytes)) == load<std::uint64_t>(file.subspan(header_bytes - sum_bytes));
+  if (is_whole && version != file_version) {
+    throw ForeignFormat{path.string() + " has format version " + std::to_string(version) + " (this program reads " +
+                        std::to_string(file_version) + "). Use the program that wrote it."};
+  }
+  Bytes mended{file.begin(), file.end()};
+  std::copy(ours.begin(), ours.end(), mended.begin());
+  if (!take_record(mended, header_bytes, 0)) {
+    throw Error{path.string() +
+                " is not a journal, or its beginning is damaged. Restore it from a copy; or `pantile verify RUN "
+                "--repair` puts it aside and begins another from the sound shards."};
+  }
+  return Header::damaged;
+}
+
 }  // namespace
 
 ShardCommit to_commit(const SealedShard& shard) {
@@ -211,21 +234,25 @@ JournalReplay replay_journal(const std::filesystem::path& path,
   if (!disk.exists(path)) {
     return replay;
   }
-  const Bytes file = read_file(disk, path);
+  Bytes file = read_file(disk, path);
   replay.file_bytes = file.size();
-  if (!check_header(path, file)) {
+  const Header header = check_header(path, file);
+  if (header == Header::absent) {
     return replay;
   }
+  const Bytes ours = make_header();
+  std::copy(ours.begin(), ours.end(), file.begin());
+  replay.header_damaged = header == Header::damaged;
   replay.valid_bytes = header_bytes;
-  replay.chain = load<std::uint64_t>(std::span{file}.subspan(header_bytes - sum_bytes));
+  replay.chain = load<std::uint64_t>(std::span{ours}.last(sum_bytes));
   while (const auto raw = take_record(file, replay.valid_bytes, replay.records)) {
     try {
       Reader payload{raw->payload};
       visit(raw->epoch, decode_record(raw->type, payload));
     } catch (const Error& error) {
       // Its sum is right, so it is what was written: by a newer program, or by a mistake of ours.
-      throw Error{path.string() + ": record " + std::to_string(replay.records) + " makes no sense: " + error.what() +
-                  ". Was it written by a newer version?"};
+      throw ForeignFormat{path.string() + ": record " + std::to_string(replay.records) +
+                          " makes no sense: " + error.what() + ". Was it written by a newer version?"};
     }
     ++replay.records;
     replay.valid_bytes += raw->bytes;
@@ -259,14 +286,19 @@ Journal::Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, con
       sequence_{replay.records},
       chain_{replay.chain},
       epoch_{replay.epoch},
-      lost_tail_{replay.records > 0 && replay.valid_bytes < replay.file_bytes} {}
+      lost_tail_{replay.valid_bytes < replay.file_bytes} {}
 
 Journal Journal::open(const std::filesystem::path& path, JournalState& state, Disk& disk) {
   JournalReplay replay = replay_journal(
       path, [&](Epoch epoch, const JournalRecord& record) { state.apply(epoch, record); }, disk);
   std::unique_ptr<DiskFile> file = disk.open(path, Access::create);
+  const Bytes header = make_header();
+  if (replay.header_damaged) {
+    log::warn("{}: its header was damaged; written anew, since the records are chained to it", path.string());
+    file->write(0, header);
+    file->sync();
+  }
   if (replay.valid_bytes == 0) {
-    const Bytes header = make_header();
     file->resize(0);
     file->write(0, header);
     file->sync();
@@ -303,11 +335,13 @@ void Journal::give_back_room() noexcept {
   }
 }
 
+void Journal::pass_over(Epoch epoch) noexcept { passed_ = std::max(passed_, epoch); }
+
 void Journal::append(const JournalRecord& record, JournalState& state) {
   expect(!broken_, "a journal that failed is not used again");
   const bool starts = std::holds_alternative<RunStart>(record);
   expect(starts || index(epoch_) > 0, "a journal begins with a RunStart");
-  const Epoch epoch = starts ? Epoch{index(epoch_) + 1} : epoch_;
+  const Epoch epoch = starts ? Epoch{index(std::max(epoch_, passed_)) + 1} : epoch_;
 
   Writer payload;
   std::visit([&](const auto& alternative) { put(payload, alternative); }, record);
@@ -326,12 +360,22 @@ void Journal::append(const JournalRecord& record, JournalState& state) {
   epoch_ = epoch;
 }
 
+/// Where locks do not reach, a run that slept for long may wake up to find that another one took it for dead.
+void Journal::expect_ours() const {
+  if (file_->size() != end_) {
+    throw Error{
+        path_.string() + " was written by another process: this run, of epoch " + std::to_string(index(epoch_)) +
+        ", is no longer the owner of its folder. What it had committed is kept; what it has not is made again."};
+  }
+}
+
 void Journal::commit() {
   expect(!broken_, "a journal that failed is not used again");
   if (buffer_.empty()) {
     return;
   }
   broken_ = true;  // until it is proved otherwise: both calls below may throw
+  expect_ours();
   file_->write(end_, buffer_);
   file_->sync_data();
   broken_ = false;

@@ -32,9 +32,12 @@ struct RunStart {
   std::string time{};       ///< for people: "2026-01-31T12:00:00Z"
   std::uint64_t items = 0;  ///< in the catalog
   std::vector<OutputInfo> outputs{};
-  std::string plan{};        ///< the execution plan, text
-  Hash128 identity_hash{};   ///< of run.yaml
+  std::string plan{};        ///< the effective config, text: what a repair goes on with
+  std::string folder{};      ///< where its relative paths count from
+  std::string identity{};    ///< run.yaml, all of it: so it can be told from a damaged one, and restored
   Hash128 catalog_digest{};  ///< of the catalog that holds from here on
+  FileHash catalog{};        ///< of the file that it is in
+  bool repairs = false;      ///< a run that had ended: what is pending now was done once, whatever the journal has lost
 };
 /// The commit point of all rows of a shard. The file is already on disk under this name, with this size and hash.
 struct ShardCommit {
@@ -64,6 +67,11 @@ struct Release {
 struct ShardRetired {
   std::string shard{};
 };
+/// The commit point of a shard of an earlier epoch, whose record was lost or never written: its own content has proved
+/// it (adopt.hpp).
+struct ShardAdopted {
+  ShardCommit commit{};
+};
 /// Nothing is pending, and the index is written.
 struct RunEnd {
   Hash128 digest{};
@@ -71,7 +79,7 @@ struct RunEnd {
 };
 /// The position in this list + 1 is the record's type on disk: add at the end only.
 using JournalRecord =
-    std::variant<RunStart, ShardCommit, AttemptFailed, ItemQuarantined, ShardRetired, RunEnd, Release>;
+    std::variant<RunStart, ShardCommit, AttemptFailed, ItemQuarantined, ShardRetired, RunEnd, Release, ShardAdopted>;
 
 [[nodiscard]] ShardCommit to_commit(const SealedShard& shard);
 
@@ -84,11 +92,12 @@ struct JournalReplay {
   std::uint64_t file_bytes = 0;   ///< more than valid_bytes: a torn tail, or damage
   std::uint64_t chain = 0;        ///< the last sum
   Epoch epoch{};                  ///< of the last RunStart; 0 if there is none
+  bool header_damaged = false;    ///< but the first record is chained to the header that it should be
 };
 
 /// Hands each record to `visit`, in order, up to the first bad one. Reads only. An absent or empty file, or one that
-/// ends within its header, has no records. Throws Error if it is not a journal, its header is damaged, or its version
-/// is newer.
+/// ends within its header, has no records. Throws ForeignFormat if its version is newer or a record makes no sense to
+/// us, Error if it is not a journal, or has a damaged header and no sound record behind it.
 JournalReplay replay_journal(const std::filesystem::path& path,
                              const std::function<void(Epoch, const JournalRecord&)>& visit, Disk& disk = real_disk());
 
@@ -101,14 +110,18 @@ JournalReplay replay_journal(const std::filesystem::path& path,
 class Journal {
  public:
   /// Creates it, or replays it into `state` and cuts off what is behind the last good record. The tail that it cuts off
-  /// is kept beside it as `journal.torn-N` with a warning. Durable when it returns.
+  /// is kept beside it as `journal.torn-N` with a warning. A damaged header is written anew. Durable when it returns.
   /// `disk` must outlive it.
   [[nodiscard]] static Journal open(const std::filesystem::path& path, JournalState& state, Disk& disk = real_disk());
 
+  /// The next RunStart begins an epoch behind this one, if not later: shards of epochs that the journal has lost may be
+  /// there, and names are never used twice.
+  void pass_over(Epoch epoch) noexcept;
   /// Applies the record to the state (which throws if it contradicts it, and nothing is appended then) and keeps it for
   /// commit(). A RunStart begins the next epoch; no other record may come before the first one.
   void append(const JournalRecord& record, JournalState& state);
-  /// Writes and fdatasyncs what was appended. Nothing may be acknowledged before. After an Error the journal is
+  /// Writes and fdatasyncs what was appended. Nothing may be acknowledged before. Throws Error if another process has
+  /// written to the file since: an older epoch never writes over a newer one. After an Error the journal is
   /// finished: it refuses every further call, since a failed sync is final.
   void commit();
   /// Gives back the room that is kept for further records, where they are the last.
@@ -121,17 +134,19 @@ class Journal {
   [[nodiscard]] bool pending() const noexcept { return !buffer_.empty(); }
 
  private:
+  void expect_ours() const;
   Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, const JournalReplay& replay);
   void keep_room();
 
   std::filesystem::path path_;
   std::unique_ptr<DiskFile> file_;
-  std::uint64_t end_ = 0;   ///< of the last record that is written
+  std::uint64_t end_ = 0;   ///< of the last record that is written: the size of the file, as we left it
   std::uint64_t room_ = 0;  ///< end of what the disk has set aside for the file
   Bytes buffer_;
   std::uint64_t sequence_ = 0;
   std::uint64_t chain_ = 0;
   Epoch epoch_{};
+  Epoch passed_{};  ///< RunStart goes beyond both
   bool lost_tail_ = false;
   bool broken_ = false;
 };

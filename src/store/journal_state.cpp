@@ -25,9 +25,10 @@ bool before(const RowRange& a, const RowRange& b) {
 }  // namespace
 
 void JournalState::apply(Epoch epoch, const JournalRecord& record) {
-  const auto expected = index(epoch_) + (std::holds_alternative<RunStart>(record) ? 1 : 0);
-  if (index(epoch) != expected || index(epoch) == 0) {
-    throw Error{"a record of epoch " + std::to_string(index(epoch)) + " (expected " + std::to_string(expected) + ")"};
+  const bool starts = std::holds_alternative<RunStart>(record);
+  if (index(epoch) == 0 || (starts ? epoch <= epoch_ : epoch != epoch_)) {
+    throw Error{"a record of epoch " + std::to_string(index(epoch)) + " (expected " +
+                std::to_string(index(epoch_) + (starts ? 1 : 0)) + (starts ? " or later)" : ")")};
   }
   std::visit([this](const auto& alternative) { on(alternative); }, record);
   epoch_ = epoch;
@@ -42,12 +43,16 @@ void JournalState::on(const RunStart& start) {
   }
   if (start.items != items_) {
     end_.reset();
+    ended_once_ = false;
   }
+  ended_once_ = ended_once_ || start.repairs;
   items_ = start.items;
   outputs_ = start.outputs;
   plan_ = start.plan;
-  identity_hash_ = start.identity_hash;
+  folder_ = start.folder;
+  identity_ = start.identity;
   catalog_digest_ = start.catalog_digest;
+  catalog_file_ = start.catalog;
   done_.resize(outputs_.size());
   for (auto& items : done_) {
     items.resize(items_);
@@ -59,6 +64,19 @@ void JournalState::on(const ShardCommit& commit) {
   if (!name || name->epoch != epoch_) {
     throw Error{"a commit of " + commit.shard + ", which is no shard of epoch " + std::to_string(index(epoch_))};
   }
+  take(commit);
+}
+
+void JournalState::on(const ShardAdopted& adopted) {
+  const auto name = parse_shard_name(adopted.commit.shard);
+  if (!name || name->epoch >= epoch_) {
+    throw Error{"an adoption of " + adopted.commit.shard + ", which is no shard of an epoch before " +
+                std::to_string(index(epoch_))};
+  }
+  take(adopted.commit);
+}
+
+void JournalState::take(const ShardCommit& commit) {
   if (find_shard(commit.shard) != nullptr) {
     throw Error{"a second commit of " + commit.shard};
   }
@@ -110,6 +128,7 @@ void JournalState::on(const ShardRetired& retired) {
   }
   rows_ -= shard->rows;
   content_sum_ -= shard->content_sum;
+  retired_.insert(retired.shard);
   shards_.erase(shards_.begin() + (shard - shards_.data()));
   shard_at_.clear();
   for (std::size_t at = 0; at < shards_.size(); ++at) {
@@ -123,6 +142,7 @@ void JournalState::on(const RunEnd& end) {
     throw Error{"the run ends while " + std::to_string(pending_items()) + " items are pending"};
   }
   end_ = end;
+  ended_once_ = true;
 }
 
 void JournalState::on(const Release& release) {
@@ -130,6 +150,7 @@ void JournalState::on(const Release& release) {
     throw Error{words(release.item) + " leaves the quarantine, but is not in it"};
   }
   end_.reset();
+  ended_once_ = false;
 }
 
 void JournalState::check(ItemId item) const {

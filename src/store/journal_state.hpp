@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,8 +38,8 @@ struct QuarantinedItem {
 class JournalState {
  public:
   /// Takes in one record. Throws Error, and changes nothing, if it contradicts what is known: a block committed twice,
-  /// an item outside the catalog, a shard retired that is not there, a record of another epoch, a second catalog or
-  /// other outputs.
+  /// an item outside the catalog, a shard retired that is not there, a record of another epoch (a start may pass
+  /// some over), a second catalog or other outputs.
   void apply(Epoch epoch, const JournalRecord& record);
 
   [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
@@ -69,15 +70,23 @@ class JournalState {
   /// Committed and not retired, in the order of their commits.
   [[nodiscard]] const std::vector<CommittedShard>& shards() const noexcept { return shards_; }
   [[nodiscard]] const CommittedShard* find_shard(std::string_view name) const;
+  /// It was committed once, and found damaged: it never counts again.
+  [[nodiscard]] bool retired(std::string_view name) const { return retired_.contains(std::string{name}); }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   /// Sum of the digests of all committed rows. It is the run digest if no item is quarantined.
   [[nodiscard]] const Hash128& content_sum() const noexcept { return content_sum_; }
   /// The last RunEnd's, unless something was committed, retired or released after it.
   [[nodiscard]] const std::optional<RunEnd>& end() const noexcept { return end_; }
-  /// Of run.yaml, as the last start found it.
-  [[nodiscard]] const Hash128& identity_hash() const noexcept { return identity_hash_; }
+  /// All was done once, and whatever is pending since was lost: nothing was added, and nothing let out of quarantine.
+  [[nodiscard]] bool ended_once() const noexcept { return ended_once_; }
+  /// The last RunStart's text of run.yaml; empty if there was none.
+  [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
+  /// Where relative paths of plan() count from.
+  [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
   /// Of the catalog, as the last start left it.
   [[nodiscard]] const Hash128& catalog_digest() const noexcept { return catalog_digest_; }
+  /// Of the file that it is in.
+  [[nodiscard]] const FileHash& catalog_file() const noexcept { return catalog_file_; }
 
  private:
   struct Blocks {
@@ -86,6 +95,8 @@ class JournalState {
   };
   void on(const RunStart& start);
   void on(const ShardCommit& commit);
+  void on(const ShardAdopted& adopted);
+  void take(const ShardCommit& commit);
   void on(const AttemptFailed& failed);
   void on(const ItemQuarantined& quarantine);
   void on(const ShardRetired& retired);
@@ -108,12 +119,16 @@ class JournalState {
   std::unordered_map<ItemId, std::uint32_t> failed_attempts_;
   std::vector<CommittedShard> shards_;
   std::unordered_map<std::string, std::size_t> shard_at_;  // position in shards_, by name
+  std::set<std::string> retired_;
   std::uint64_t rows_ = 0;
   std::uint64_t done_items_ = 0;
   Hash128 content_sum_;
   std::optional<RunEnd> end_;
-  Hash128 identity_hash_;
+  bool ended_once_ = false;
+  std::string identity_;
+  std::string folder_;
   Hash128 catalog_digest_;
+  FileHash catalog_file_;
 };
 
 /// The state of a journal on disk, read only.

@@ -1,5 +1,7 @@
 #include "store/shard_file.hpp"
 
+#include "store/file_seal.hpp"
+
 namespace pantile {
 
 FileHash publish_shard(Disk& disk, const RunLayout& layout, const ShardName& name) {
@@ -7,7 +9,7 @@ FileHash publish_shard(Disk& disk, const RunLayout& layout, const ShardName& nam
   const std::filesystem::path path = layout.shard(to_string(name));
   try {
     const std::unique_ptr<DiskFile> file = disk.open(partial, Access::change);
-    const FileHash found = hash_file(*file);
+    const FileHash found = write_seal(*file);
     publish(disk, *file, partial, path);
     return found;
   } catch (...) {

@@ -21,7 +21,7 @@ namespace pantile {
 struct SealedShard {
   std::string name{};            ///< "e0003-r0017-000042.h5"
   std::uint64_t bytes = 0;       ///< of the file
-  Hash128 hash{};                ///< xxh3_128 of the whole file
+  Hash128 hash{};                ///< xxh3_128 of the file up to its seal (file_seal.hpp)
   Hash128 content_sum{};         ///< sum of the rows' digests
   std::vector<BlockRow> rows{};  ///< in the order of /index
 };
@@ -51,8 +51,9 @@ class ShardFile {
   ShardFile& operator=(const ShardFile&) = default;
 };
 
-/// The last steps of every seal: hashes the closed partial of `name`, syncs it, gives it its name for good. Only then
-/// may anybody see it. If it throws, neither name is left, as far as the disk obeys.
+/// The last steps of every seal: hashes the closed partial of `name`, ends it with that (file_seal.hpp), syncs it,
+/// gives it its name for good. Only then may anybody see it. If it throws, neither name is left, as far as the disk
+/// obeys.
 [[nodiscard]] FileHash publish_shard(Disk& disk, const RunLayout& layout, const ShardName& name);
 
 }  // namespace pantile

@@ -65,6 +65,8 @@ template <class Action>
 auto in_shard(const std::string& name, Action action) {
   try {
     return action();
+  } catch (const ForeignFormat& error) {
+    throw ForeignFormat{"shard " + name + ": " + error.what()};
   } catch (const Error& error) {
     throw Error{"shard " + name + ": " + error.what()};
   }
@@ -78,13 +80,23 @@ ShardReader::ShardReader(const std::filesystem::path& path) : name_{path.filenam
     if (H5Aexists(file_.get(), "sealed") <= 0) {
       throw Error{"it was never sealed, or is no shard"};
     }
-    if (const auto version = hdf5::read_number_attribute(file_.get(), "format_version");
-        version != store_format_version) {
-      throw Error{"it has format version " + std::to_string(version) + " (this program reads " +
-                  std::to_string(store_format_version) + "). Use the program that wrote it"};
-    }
+    expect_known_format(hdf5::read_number_attribute(file_.get(), "format_version"));
+    run_id_ = hdf5::read_text_attribute(file_.get(), "run_id");
     outputs_ = parse_outputs(hdf5::read_text_attribute(file_.get(), "outputs"));
   });
+}
+
+ShardName ShardReader::name() const {
+  return in_shard(name_, [&] {
+    const auto number = [&](const char* attribute) { return hdf5::read_number_attribute(file_.get(), attribute); };
+    return ShardName{.epoch = Epoch{static_cast<std::uint32_t>(number("epoch"))},
+                     .rank = RankId{static_cast<std::int32_t>(number("rank"))},
+                     .counter = ShardId{static_cast<std::uint32_t>(number("counter"))}};
+  });
+}
+
+std::string ShardReader::config() const {
+  return in_shard(name_, [&] { return hdf5::read_text(file_.get(), "config"); });
 }
 
 std::vector<StoredRow> ShardReader::rows() const {

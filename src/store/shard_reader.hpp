@@ -24,7 +24,7 @@ inline constexpr std::uint64_t in_blocks = ~std::uint64_t{0};
 
 class ShardReader {
  public:
-  /// Opens; throws Error if the file is missing, not a sealed shard of ours, or of a newer format.
+  /// Opens; throws Error if the file is missing or not a sealed shard of ours, ForeignFormat if of another version.
   explicit ShardReader(const std::filesystem::path& path);
 
   /// All rows of /index, in order. Checked: columns of one length, rects inside their items, known outputs.
@@ -33,9 +33,16 @@ class ShardReader {
   [[nodiscard]] Bytes read(const StoredRow& row) const;
   /// The outputs that the shard knows; position = OutputId.
   [[nodiscard]] const std::vector<OutputInfo>& outputs() const noexcept { return outputs_; }
+  /// Of the run that wrote it.
+  [[nodiscard]] const std::string& run_id() const noexcept { return run_id_; }
+  /// The name that it was given when it was written.
+  [[nodiscard]] ShardName name() const;
+  /// The effective config that it was made with.
+  [[nodiscard]] std::string config() const;
 
  private:
   std::string name_;
+  std::string run_id_;
   hdf5::Id file_;
   std::vector<OutputInfo> outputs_;
 };

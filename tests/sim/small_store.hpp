@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sim/trivial_shard.hpp"
+#include "store/file_seal.hpp"
 #include "store/journal_state.hpp"
 #include "store/orphans.hpp"
 
@@ -112,8 +113,9 @@ inline void expect_trustworthy(Disk& disk, const RunLayout& layout, const Promis
   }
   for (const CommittedShard& shard : state.shards()) {
     ASSERT_TRUE(disk.exists(layout.shard(shard.name))) << shard.name << " is committed and not there";
-    const FileHash found = hash_file(*disk.open(layout.shard(shard.name), Access::read));
-    ASSERT_EQ(found, (FileHash{shard.hash, shard.bytes})) << shard.name << " is not what was committed";
+    const SealCheck seal = check_seal(*disk.open(layout.shard(shard.name), Access::read));
+    ASSERT_EQ(seal.found, (FileHash{shard.hash, shard.bytes})) << shard.name << " is not what was committed";
+    ASSERT_TRUE(seal.holds) << shard.name;
   }
 }
 

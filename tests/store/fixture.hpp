@@ -18,6 +18,7 @@
 #include "source/catalog.hpp"
 #include "store/catalog_file.hpp"
 #include "store/digest.hpp"
+#include "store/file_hash.hpp"
 #include "store/format.hpp"
 #include "store/index_writer.hpp"
 #include "store/journal_state.hpp"
@@ -157,23 +158,26 @@ class SmallRun {
   explicit SmallRun(const std::filesystem::path& root, bool ended = true)
       : layout{root}, items{{{40, 30}}, {{1, 1}, 1}, {{300, 517}}, {{256, 256}, 4}, {{7, 2048}, 1}, {{2100, 2300}, 1}} {
     RunFolder folder = RunFolder::open(root);
-    static_cast<void>(folder.claim_identity("model: up.onnx\n" + catalog_line(test_catalog(7))));
+    run_id = folder.claim_identity("model: up.onnx\n" + catalog_line(test_catalog(7)));
     write_catalog(layout.catalog(), test_catalog(7));
     Journal journal = Journal::open(layout.journal(), state);
     journal.append(RunStart{.time = "2026-01-31T12:00:00Z",
                             .items = 7,
                             .outputs = {{"page", DType::u8}},
                             .plan = "p",
-                            .identity_hash = identity_hash(layout),
-                            .catalog_digest = test_catalog(7).digest()},
+                            .identity = read_text(layout.identity()),
+                            .catalog_digest = test_catalog(7).digest(),
+                            .catalog = hash_of(layout.catalog())},
                    state);
     std::vector<std::vector<TestBlock>> blocks;
     for (std::uint64_t i = 0; i < items.size(); ++i) {
       blocks.push_back(make_blocks(i, items[i]));
     }
-    commit(journal, write_shard(layout, shard_name(0), {&blocks[3][0], &blocks[0][0], &blocks[5][1], &blocks[5][2]}));
-    commit(journal, write_shard(layout, shard_name(0, 1, 2),
-                                {&blocks[1][0], &blocks[5][0], &blocks[5][3], &blocks[4][0], &blocks[2][0]}));
+    commit(journal, write_shard(layout, shard_name(0), {&blocks[3][0], &blocks[0][0], &blocks[5][1], &blocks[5][2]},
+                                facts_of_run()));
+    commit(journal,
+           write_shard(layout, shard_name(0, 1, 2),
+                       {&blocks[1][0], &blocks[5][0], &blocks[5][3], &blocks[4][0], &blocks[2][0]}, facts_of_run()));
     journal.append(
         ItemQuarantined{
             .item = ItemId{bad_item}, .attempts = 1, .failure = {Fault::truncated, "JPEG ends after 12 of 40 rows"}},
@@ -185,7 +189,14 @@ class SmallRun {
     journal.commit();
   }
 
+  [[nodiscard]] ShardFacts facts_of_run() const {
+    ShardFacts facts = test_facts();
+    facts.run_id = run_id;
+    return facts;
+  }
+
   RunLayout layout;
+  std::string run_id;
   std::vector<TestItem> items;
   JournalState state;
   RunTotals totals;

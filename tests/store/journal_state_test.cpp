@@ -96,9 +96,23 @@ TEST(JournalState, RefusesCommitsOfAnOlderEpoch) {
   state.apply(Epoch{2}, start(20));
   EXPECT_THROW(state.apply(Epoch{1}, commit(0, {lone(0)}, 1)), Error);
   EXPECT_THROW(state.apply(Epoch{2}, commit(0, {lone(0)}, 1)), Error) << "its name tells its epoch";
-  EXPECT_THROW(state.apply(Epoch{4}, start(20)), Error);
+  EXPECT_THROW(state.apply(Epoch{2}, start(20)), Error) << "a start begins a later epoch";
   state.apply(Epoch{2}, commit(0, {lone(0)}, 2));
   EXPECT_TRUE(state.done(ItemId{0}));
+  state.apply(Epoch{7}, start(20));
+  EXPECT_EQ(state.epoch(), Epoch{7}) << "those in between may have been lost";
+}
+
+TEST(JournalState, AdoptsShardsOfEarlierEpochsOnly) {
+  JournalState state = started(20);
+  state.apply(Epoch{3}, start(20));
+  EXPECT_THROW(state.apply(Epoch{3}, ShardAdopted{commit(0, {lone(0)}, 3)}), Error);
+  EXPECT_THROW(state.apply(Epoch{3}, ShardAdopted{commit(0, {lone(0)}, 4)}), Error);
+  state.apply(Epoch{3}, ShardAdopted{commit(0, {lone(0)}, 2)});
+  EXPECT_TRUE(state.done(ItemId{0}));
+  EXPECT_THROW(state.apply(Epoch{3}, ShardAdopted{commit(1, {lone(0)}, 2)}), Error) << "the first one wins";
+  state.apply(Epoch{3}, ShardRetired{to_string(testing::shard_name(0, 2))});
+  EXPECT_TRUE(state.retired(to_string(testing::shard_name(0, 2))));
 }
 
 TEST(JournalState, RefusesAnotherCatalogOrOtherOutputs) {

@@ -38,7 +38,7 @@ void run_or_resume(const std::filesystem::path& root, const std::function<void(s
   journal.append(RunStart{.time = "t",
                           .items = item_count,
                           .outputs = {{"page", DType::u8}},
-                          .identity_hash = identity_hash(layout),
+                          .identity = read_text(layout.identity()),
                           .catalog_digest = testing::test_catalog(item_count).digest()},
                  state);
   journal.commit();

@@ -115,6 +115,37 @@ TEST(RunFolder, OfAnOwnerOnAnotherHostIsFreeOnlyIfNothingMoves) {
   log::set_level(log::Level::info);
 }
 
+TEST(RunFolder, SaysWhoOwnsIt) {
+  const TempFolder folder;
+  const RunLayout layout{folder.path()};
+  EXPECT_EQ(owner_of(layout), std::nullopt) << "there is no lock yet";
+  {
+    RunFolder run = RunFolder::open(folder.path(), 0ms);
+    run.set_epoch(Epoch{4});
+    EXPECT_EQ(owner_of(layout), (LockOwner{.host = host_name(), .pid = ::getpid(), .epoch = 4}));
+  }
+  EXPECT_EQ(owner_of(layout), std::nullopt);
+  die_holding(folder.path());
+  EXPECT_EQ(owner_of(layout), std::nullopt) << "its name is there, but it is dead";
+  replace_file(layout.lock(), "node-that-is-not-here 123 7\n", Durable::no);
+  EXPECT_EQ(owner_of(layout), (LockOwner{.host = "node-that-is-not-here", .pid = 123, .epoch = 7}));
+  std::filesystem::last_write_time(layout.lock(), std::filesystem::file_time_type::clock::now() - 10min);
+  EXPECT_EQ(owner_of(layout), std::nullopt) << "it has not beaten for long";
+}
+
+// Listing inputs or writing an index may take minutes, in which an owner writes nothing else.
+TEST(RunFolder, ShowsThatItsOwnerLivesWhateverThatDoes) {
+  const TempFolder folder;
+  const RunFolder run = RunFolder::open(folder.path(), 0ms);
+  const auto lock = run.layout().lock();
+  const auto before = std::filesystem::last_write_time(lock);
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (std::filesystem::last_write_time(lock) == before && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(50ms);
+  }
+  EXPECT_NE(std::filesystem::last_write_time(lock), before);
+}
+
 TEST(RunFolder, HoldsOneIdentityForEver) {
   const TempFolder folder;
   std::string run_id;

@@ -8,7 +8,7 @@
 #include <csignal>
 
 #include "base/hdf5.hpp"
-#include "store/file_hash.hpp"
+#include "store/file_seal.hpp"
 #include "store/fixture.hpp"
 #include "store/shard_reader.hpp"
 
@@ -90,7 +90,11 @@ TEST(Shard, GivesBackEveryRowAndPixel) {
   EXPECT_EQ(sealed.name, "e0003-r0017-000042.h5");
   EXPECT_EQ(files_in(layout.shards()), 1U) << "the partial became the shard";
   const File file = open_file(layout.shard(sealed.name), O_RDONLY);
-  EXPECT_EQ(hash_file(file.get(), "shard"), (FileHash{sealed.hash, sealed.bytes}));
+  const SealCheck seal = check_seal(layout.shard(sealed.name));
+  EXPECT_TRUE(seal.holds);
+  EXPECT_EQ(seal.found, (FileHash{sealed.hash, sealed.bytes}));
+  EXPECT_EQ(hash_file(*real_disk().open(layout.shard(sealed.name), Access::read), {}, sealed.bytes - seal_bytes).hash,
+            sealed.hash);
   EXPECT_EQ(std::filesystem::file_size(layout.shard(sealed.name)), sealed.bytes);
 
   const ShardReader reader{layout.shard(sealed.name)};

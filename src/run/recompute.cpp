@@ -1,0 +1,275 @@
+#include "run/recompute.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <set>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "base/error.hpp"
+#include "base/hash.hpp"
+#include "config/config.hpp"
+#include "pipeline/arena.hpp"
+#include "pipeline/executor_protocol.hpp"
+#include "report/live.hpp"
+#include "run/device_plan.hpp"
+#include "run/executor_host.hpp"
+#include "run/job_inputs.hpp"
+#include "run/stage_setup.hpp"
+#include "store/catalog_file.hpp"
+#include "store/compare.hpp"
+#include "store/journal_state.hpp"
+#include "store/shard_reader.hpp"
+
+namespace pantile {
+namespace {
+
+/// An executor with the model open that makes one block after another. All that this file knows of executors.
+class Maker {
+ public:
+  Maker(const RunConfig& config, const Hash128& model_digest, int output_channels)
+      : share_{.device = host_name() + ":cpu0", .worker = 0, .workers = 1},
+        budget_{device_budget(config, share_, static_cast<std::uint64_t>(output_channels))},
+        arena_{budget_.arena},
+        host_{host_executor(config.devices.isolation, arena_)},
+        open_{.config = effective_text(config),
+              .config_folder = config.folder.string(),
+              .model_digest = model_digest,
+              .cap_bytes = budget_.cap,
+              .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation)},
+        lanes_{lanes_for(config, share_)} {
+    open();
+  }
+  Maker(const Maker&) = delete;
+  Maker& operator=(const Maker&) = delete;
+
+  [[nodiscard]] const std::string& device_class() const noexcept { return device_class_; }
+
+  using Answer = std::variant<BlockIsDone, BlockHasFailed>;
+  /// A block that ends its executor has failed. pixels() are those of the last block made.
+  [[nodiscard]] Answer make(RunBlock block, std::uint64_t bytes) {
+    block.slot = {.offset = 0, .bytes = bytes};
+    host_->send(block);
+    for (;;) {
+      std::optional<FromExecutor> message = next();
+      if (!message) {
+        BlockHasFailed failed{block.ticket, Fault::crashed, "the executor died over it (" + death_ + ")"};
+        host_->restart();
+        open();
+        return failed;
+      }
+      if (auto* const done = std::get_if<BlockIsDone>(&*message)) {
+        return std::move(*done);
+      }
+      if (auto* const failed = std::get_if<BlockHasFailed>(&*message)) {
+        return std::move(*failed);
+      }
+    }
+  }
+  [[nodiscard]] std::span<const std::byte> pixels(std::uint64_t bytes) const { return arena_.at({0, bytes}); }
+
+ private:
+  void open() {
+    host_->send(open_);
+    std::optional<FromExecutor> message = next();
+    while (message && !std::holds_alternative<Opened>(*message)) {
+      message = next();
+    }
+    if (!message) {
+      throw Error{
+          fmt::format("the executor died ({}) while it opened the model. What it said is above; `pantile doctor` "
+                      "tests the machine.",
+                      death_)};
+    }
+    device_class_ = std::get<Opened>(*message).device_class;
+    host_->send(StartLanes{lanes_});
+  }
+
+  /// Nothing if the executor has died.
+  std::optional<FromExecutor> next() {
+    for (;;) {
+      std::optional<FromExecutor> message = host_->receive();
+      if (message) {
+        if (const auto* const failed = std::get_if<OpenFailed>(&*message)) {
+          throw Error{failed->text, static_cast<ExitCode>(failed->code)};
+        }
+        return message;
+      }
+      if (const std::optional<ExecutorDeath> death = host_->ended()) {
+        death_ = death->how;
+        return std::nullopt;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+  }
+
+  NodeShare share_;
+  DeviceBudget budget_;
+  Arena arena_;
+  std::unique_ptr<ExecutorHost> host_;
+  Open open_;
+  int lanes_;
+  std::string device_class_;
+  std::string death_;
+};
+
+/// The run as its journal tells it, with the inputs where they are now.
+struct Source {
+  explicit Source(const RunLayout& run)
+      : layout{run},
+        state{read_journal(run.journal())},
+        config{parse_config(state.plan(), "the run's config", state.folder())},
+        catalog{read_run_catalog(run, state.catalog_digest()).catalog},
+        model{read_model(config.pipeline.front())} {
+    if (state.identity().find(to_string(model.digest)) == std::string::npos) {
+      throw UsageError{
+          fmt::format("{} is another model than the one that the run was made with. Put that one back to "
+                      "make results again.",
+                      config.pipeline.front().model.resolved.string())};
+    }
+    catalog.relocate(input_roots(input_specs(config)));
+  }
+
+  RunLayout layout;
+  JournalState state;
+  RunConfig config;
+  Catalog catalog;
+  ModelFile model;
+};
+
+std::uint64_t rank_of(std::uint64_t seed, std::uint64_t item) {
+  const std::array<std::uint64_t, 2> both{seed, item};
+  return xxh3_64(std::as_bytes(std::span{both}));
+}
+
+/// The done items with the smallest hashes.
+std::set<ItemId> choose(const JournalState& state, const SampleSize& size, std::uint64_t seed) {
+  std::vector<ItemId> done;
+  for (std::uint64_t item = 0; item < state.items(); ++item) {
+    if (state.done(ItemId{item})) {
+      done.push_back(ItemId{item});
+    }
+  }
+  const double share = std::ceil(static_cast<double>(done.size()) * size.percent / 100);
+  const auto wanted =
+      std::min<std::uint64_t>(size.items > 0 ? size.items : static_cast<std::uint64_t>(share), done.size());
+  std::sort(done.begin(), done.end(),
+            [&](ItemId a, ItemId b) { return rank_of(seed, index(a)) < rank_of(seed, index(b)); });
+  return {done.begin(), done.begin() + static_cast<std::ptrdiff_t>(wanted)};
+}
+
+struct PlacedRow {
+  std::string shard;
+  StoredRow stored;
+};
+
+class Sampling {
+ public:
+  Sampling(Source& source, const VerifyReport& report, SampleReport& result)
+      : source_{source}, bad_{report.bad_shards.begin(), report.bad_shards.end()}, result_{result} {}
+
+  void run(const std::set<ItemId>& items) {
+    std::map<ItemId, std::vector<PlacedRow>> rows;
+    for (const CommittedShard& shard : source_.state.shards()) {
+      if (bad_.contains(shard.name)) {
+        continue;
+      }
+      for (StoredRow& stored : ShardReader{source_.layout.shard(shard.name)}.rows()) {
+        if (items.contains(stored.row.key.item)) {
+          rows[stored.row.key.item].push_back({shard.name, std::move(stored)});
+        }
+      }
+    }
+    if (rows.empty()) {
+      return;
+    }
+    Maker maker{source_.config, source_.model.digest, rows.begin()->second.front().stored.row.channels};
+    result_.device_class = maker.device_class();
+    for (const auto& [item, blocks] : rows) {
+      ++result_.items;
+      make_item(maker, item, blocks);
+    }
+  }
+
+ private:
+  void make_item(Maker& maker, ItemId item, const std::vector<PlacedRow>& rows) {
+    const CatalogItem facts = source_.catalog.item(item);
+    const std::string who = fmt::format("item {} ({})", index(item), facts.path);
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+      const BlockRow& row = rows[at].stored.row;
+      const Maker::Answer answer = maker.make({.ticket = ++ticket_,
+                                               .key = row.key,
+                                               .attempt = 1,
+                                               .place = source_.catalog.place(item),
+                                               .header = {facts.extent, facts.orientation, facts.channels, facts.bits},
+                                               .rect = row.rect,
+                                               .tile = row.tile,
+                                               .slot = {},
+                                               .last_of_item = at + 1 == rows.size(),
+                                               .made = {}},
+                                              row.bytes());
+      if (const auto* const failed = std::get_if<BlockHasFailed>(&answer)) {
+        const bool is_input = is_bad_input(failed->fault);
+        (is_input ? result_.changed : result_.failed)
+            .push_back(fmt::format("{}: {}: {}", who,
+                                   is_input ? "its input is not what it was" : "it could not be made again",
+                                   failed->detail));
+        return;
+      }
+      const auto& done = std::get<BlockIsDone>(answer);
+      if (done.input_xxh3 != row.input_xxh3) {
+        result_.changed.push_back(
+            fmt::format("{}: its input is another file now than the one that the result was made "
+                        "of (xxh3 {:016x} instead of {:016x})",
+                        who, done.input_xxh3, row.input_xxh3));
+        return;
+      }
+      if (done.digest != row.digest) {
+        const Bytes stored = ShardReader{source_.layout.shard(rows[at].shard)}.read(rows[at].stored);
+        result_.differ.push_back(fmt::format(
+            "{}, block {}: made again on {} (first on {}), {}", who, index(row.key.block), maker.device_class(),
+            row.device_class, in_words(difference_of(maker.pixels(row.bytes()), stored, row.dtype, row.channels))));
+        return;
+      }
+    }
+    ++result_.equal;
+  }
+
+  Source& source_;
+  std::set<std::string> bad_;
+  SampleReport& result_;
+  std::uint64_t ticket_ = 0;
+};
+
+}  // namespace
+
+SampleSize parse_sample_size(const std::string& text) {
+  SampleSize size;
+  const bool is_share = text.ends_with('%');
+  const char* const end = text.data() + text.size() - (is_share ? 1 : 0);
+  const auto [parsed, error] =
+      is_share ? std::from_chars(text.data(), end, size.percent) : std::from_chars(text.data(), end, size.items);
+  if (error != std::errc{} || parsed != end ||
+      (is_share ? !(size.percent > 0 && size.percent <= 100) : size.items == 0)) {
+    throw UsageError{fmt::format("--sample {}: it is a share of the items, as 5%, or how many, as 20", text)};
+  }
+  return size;
+}
+
+SampleReport recompute_sample(const RunLayout& layout, const VerifyReport& report, const SampleSize& size,
+                              std::optional<std::uint64_t> seed) {
+  Source source{layout};
+  SampleReport result{.seed = seed.value_or(report.digest.low)};
+  Sampling{source, report, result}.run(choose(source.state, size, result.seed));
+  return result;
+}
+
+}  // namespace pantile
