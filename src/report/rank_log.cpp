@@ -99,6 +99,8 @@ struct RankLog::Impl {
   }
 };
 
+RankLog::RankLog() : impl_{std::make_unique<Impl>()} {}
+
 RankLog::RankLog(const std::filesystem::path& folder, RankId rank, Epoch epoch) noexcept
     : impl_{std::make_unique<Impl>()} {
   impl_->guarded([&] { impl_->open(folder, rank, epoch); });

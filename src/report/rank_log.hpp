@@ -37,6 +37,8 @@ class RankLog {
  public:
   /// Appends to `folder`/rank-NNNN.jsonl (the folder is made if need be). Its clock starts now.
   RankLog(const std::filesystem::path& folder, RankId rank, Epoch epoch) noexcept;
+  /// Goes nowhere.
+  RankLog();
   /// Writes what is buffered.
   ~RankLog();
   RankLog(const RankLog&) = delete;

@@ -354,12 +354,7 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
     }
   }
   Job job{std::move(prospect), std::move(folder), std::move(run_id), std::move(journal)};
-  job.journal.append(run_start(job, renewal), job.state);
-  if (const std::size_t adopted = adopt_shards(layout, job.run_id, job.journal, job.state); adopted > 0) {
-    log::info("{} sealed shard{} without a record {} taken up", adopted, adopted == 1 ? "" : "s",
-              adopted == 1 ? "is" : "are");
-  }
-  job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
+  begin_epoch(job, run_start(job, renewal), prove_shards(layout, job.run_id));
   // With RunStart: who finds the new catalog finds its mended items out of quarantine too, and never looks for them.
   release(renewal.mended, job.state, [&](const Release& record) { job.journal.append(record, job.state); });
   if (renewal.any()) {
@@ -370,13 +365,27 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
   if (start.retry_failed) {
     release_all(job);
   }
+  commit_start(job);
+  return job;
+}
+
+void begin_epoch(Job& job, const RunStart& start, const ProveShard& prove, Disk& disk) {
+  job.journal.append(start, job.state);
+  const std::size_t adopted = adopt_shards(job.folder.layout(), prove, job.journal, job.state, disk);
+  if (adopted > 0) {
+    log::info("{} sealed shard{} without a record {} taken up", adopted, adopted == 1 ? "" : "s",
+              adopted == 1 ? "is" : "are");
+  }
+  job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
+}
+
+void commit_start(Job& job) {
   find_work(job);
   for (const auto& [item, failure] : job.hopeless) {
     log::warn("{} is in quarantine: {}", job.catalog.path(item), failure.detail);
     job.journal.append(ItemQuarantined{item, 1, failure}, job.state);
   }
   job.journal.commit();
-  return job;
 }
 
 }  // namespace pantile

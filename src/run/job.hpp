@@ -13,6 +13,7 @@
 #include "plan/work.hpp"
 #include "run/job_inputs.hpp"
 #include "source/catalog.hpp"
+#include "store/adopt.hpp"
 #include "store/journal.hpp"
 #include "store/journal_state.hpp"
 #include "store/run_folder.hpp"
@@ -78,5 +79,13 @@ struct Job : Prospect {
 /// machine.
 [[nodiscard]] Job prepare_job(const RunConfig& config, const Start& start,
                               const ProbeHeaders& probe = probe_on_this_machine);
+
+// The two parts of prepare_job() that make a job of a folder and its journal, for those who have both already.
+
+/// Begins the next epoch in the journal, takes up the shards without a record that `prove` vouches for, and sweeps the
+/// folder. Not durable yet.
+void begin_epoch(Job& job, const RunStart& start, const ProveShard& prove, Disk& disk = real_disk());
+/// Finds what is to do; what need not be tried goes into quarantine. All of it durable.
+void commit_start(Job& job);
 
 }  // namespace pantile

@@ -11,12 +11,12 @@
 #include "pipeline/arena.hpp"
 #include "pipeline/bounded_queue.hpp"
 #include "report/rank_log.hpp"
-#include "run/shard_desk.hpp"
+#include "run/shard_store.hpp"
 #include "store/shard_writer.hpp"
 
 namespace pantile {
 
-class ShardThread {
+class ShardThread final : public ShardStore {
  public:
   struct Settings {
     ShardDesk::Settings desk;
@@ -24,16 +24,11 @@ class ShardThread {
   };
   /// `arena`, `log` and `disk` must outlive it.
   ShardThread(Settings settings, const Arena& arena, RankLog& log, Disk& disk = real_disk());
-  /// Unsealed shards never happened.
-  ~ShardThread();
-  ShardThread(const ShardThread&) = delete;
-  ShardThread& operator=(const ShardThread&) = delete;
+  ~ShardThread() override;
 
-  void tell(ShardOrder order) { orders_.push(std::move(order), 0); }
-  [[nodiscard]] std::optional<ShardAnswer> poll() { return answers_.pop_for(std::chrono::milliseconds{0}); }
-  /// It is writing, or waits for the disk; but not for minutes in one piece, since a disk that does not answer at all
-  /// is no excuse.
-  [[nodiscard]] bool waits_for_disk() const noexcept;
+  void tell(ShardOrder order) override { orders_.push(std::move(order), 0); }
+  [[nodiscard]] std::optional<ShardAnswer> poll() override { return answers_.pop_for(std::chrono::milliseconds{0}); }
+  [[nodiscard]] bool waits_for_disk() const noexcept override;
 
  private:
   void work();

@@ -66,8 +66,8 @@ void Worker::on(Welcome& welcome) {
                     welcome.version, protocol_version)};
   }
   welcome_ = std::move(welcome);
-  config_ = parse_config(welcome_.config, "the run's config", welcome_.config_folder);
-  log_.emplace(RunLayout{welcome_.run_folder}.logs(), transport_.self(), welcome_.epoch);
+  config_ = parts_.read_config(welcome_);
+  log_ = parts_.open_log(RunLayout{welcome_.run_folder}, transport_.self(), welcome_.epoch);
   talk_.emplace(*log_);
   log_start_us_ = parts_.now_us() - log_->now_us();
   last_beat_us_ = parts_.now_us();
@@ -165,6 +165,20 @@ void Worker::on(StoreHasFailed& failed) { throw Error{failed.text}; }
 
 namespace {
 
+WorkerParts real_parts(const NodeShare& share) {
+  return {.share = share,
+          .now_us = &steady_us,
+          .host_executor = &host_executor,
+          .open_store = [](ShardThread::Settings settings, const Arena& arena,
+                           RankLog& log) { return std::make_unique<ShardThread>(std::move(settings), arena, log); },
+          .open_log = [](const RunLayout& layout, RankId rank,
+                         Epoch epoch) { return std::make_unique<RankLog>(layout.logs(), rank, epoch); },
+          .read_config =
+              [](const Welcome& welcome) {
+                return parse_config(welcome.config, "the run's config", welcome.config_folder);
+              }};
+}
+
 ExitCode serve(WorkerParts parts, Transport& transport) {
   Worker worker{transport, std::move(parts)};
   worker.say_hello();
@@ -184,7 +198,7 @@ ExitCode serve(WorkerParts parts, Transport& transport) {
 ExitCode run_worker(Transport& transport, const NodeShare& share) {
   WorkerGivesUp last_word;
   try {
-    const ExitCode code = serve({.share = share, .now_us = &steady_us, .host_executor = &host_executor}, transport);
+    const ExitCode code = serve(real_parts(share), transport);
     flush(transport, std::chrono::seconds{10});
     return code;
   } catch (const Error& error) {

@@ -30,6 +30,9 @@ struct WorkerParts {
   NodeShare share;
   std::function<std::int64_t()> now_us;  ///< microseconds of a clock that never goes back
   std::function<std::unique_ptr<ExecutorHost>(DevicesConfig::Isolation, const Arena&)> host_executor;
+  std::function<std::unique_ptr<ShardStore>(ShardThread::Settings, const Arena&, RankLog&)> open_store;
+  std::function<std::unique_ptr<RankLog>(const RunLayout&, RankId, Epoch)> open_log;
+  std::function<RunConfig(const Welcome&)> read_config;
 };
 
 /// A worker without a loop: whoever has it calls step() until it has left. One thread.
@@ -107,13 +110,13 @@ class Worker {
   Extent tile_;
   int lanes_ = 1;
   DeviceBudget budget_;
-  std::optional<RankLog> log_;
+  std::unique_ptr<RankLog> log_;
   std::optional<TalkRecorder> talk_;
   std::int64_t log_start_us_ = 0;
   std::optional<Arena> arena_;
   std::optional<ArenaSpace> space_;
   std::optional<BlockMaker> maker_;
-  std::optional<ShardThread> shards_;
+  std::unique_ptr<ShardStore> shards_;
   Items items_;
   std::deque<ItemId> waiting_;  ///< with blocks that are not begun, in the order of their units
   std::unordered_map<std::uint64_t, Ticket> tickets_;

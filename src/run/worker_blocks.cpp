@@ -19,7 +19,7 @@ void Worker::on(Opened& opened) {
   const TilePlan plan = plan_device(config_, budget_, opened, welcome_.extents, lanes_for(config_, parts_.share));
   tile_ = plan.core;
   lanes_ = plan.lanes;
-  shards_.emplace(shard_settings(welcome_, config_, transport_.self()), *arena_, *log_);
+  shards_ = parts_.open_store(shard_settings(welcome_, config_, transport_.self()), *arena_, *log_);
   maker_->start_lanes(lanes_, now_s());
   say(Ready{parts_.share.device, device_class_, opened.engine, lanes_, budget_.cap, tile_, plan.why});
 }

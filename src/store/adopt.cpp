@@ -1,6 +1,5 @@
 #include "store/adopt.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +7,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/log.hpp"
 #include "store/digest.hpp"
 #include "store/file_seal.hpp"
@@ -19,7 +17,7 @@ namespace pantile {
 namespace {
 
 /// The commit that the shard's own content makes, checked down to the pixels. Throws Error with what is wrong.
-ShardCommit proven_commit(const RunLayout& layout, const ShardName& name, std::string_view run_id,
+ShardCommit proven_commit(const RunLayout& layout, const ShardName& name, const std::string& run_id,
                           const JournalState& state) {
   const std::filesystem::path path = layout.shard(to_string(name));
   const SealCheck seal = check_seal(path);
@@ -55,18 +53,15 @@ ShardCommit proven_commit(const RunLayout& layout, const ShardName& name, std::s
 }
 
 /// A writer that died may have renamed it without the folder being synced.
-void make_durable(const RunLayout& layout, const std::string& name) {
-  const auto path = layout.shard(name);
-  sync_file(open_file(path, O_RDWR).get(), path.string());
-  sync_folder(layout.shards());
+void make_durable(Disk& disk, const RunLayout& layout, const std::string& name) {
+  disk.open(layout.shard(name), Access::change)->sync();
+  disk.sync_folder(layout.shards());
 }
 
 /// All that lies in the folder under names of ours, in order.
-std::vector<std::pair<ShardName, bool>> shards_there(const RunLayout& layout) {
+std::vector<std::pair<ShardName, bool>> shards_there(Disk& disk, const RunLayout& layout) {
   std::vector<std::pair<ShardName, bool>> found;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator{layout.shards(), error}) {
-    std::string name = entry.path().filename().string();
+  for (std::string name : disk.exists(layout.shards()) ? disk.list(layout.shards()) : std::vector<std::string>{}) {
     const bool partial = name.ends_with(partial_suffix);
     name.resize(name.size() - (partial ? partial_suffix.size() : 0));
     if (const auto parsed = parse_shard_name(name)) {
@@ -79,21 +74,28 @@ std::vector<std::pair<ShardName, bool>> shards_there(const RunLayout& layout) {
 
 }  // namespace
 
-Epoch latest_epoch(const RunLayout& layout) {
-  const auto there = shards_there(layout);
+Epoch latest_epoch(const RunLayout& layout, Disk& disk) {
+  const auto there = shards_there(disk, layout);
   return there.empty() ? Epoch{} : there.back().first.epoch;
 }
 
-std::size_t adopt_shards(const RunLayout& layout, std::string_view run_id, Journal& journal, JournalState& state) {
+ProveShard prove_shards(RunLayout layout, std::string run_id) {
+  return [layout = std::move(layout), run_id = std::move(run_id)](const ShardName& name, const JournalState& state) {
+    return proven_commit(layout, name, run_id, state);
+  };
+}
+
+std::size_t adopt_shards(const RunLayout& layout, const ProveShard& prove, Journal& journal, JournalState& state,
+                         Disk& disk) {
   std::size_t adopted = 0;
-  for (const auto& [name, partial] : shards_there(layout)) {
+  for (const auto& [name, partial] : shards_there(disk, layout)) {
     const std::string text = to_string(name);
     if (partial || name.epoch >= journal.epoch() || state.find_shard(text) != nullptr || state.retired(text)) {
       continue;
     }
     try {
-      ShardAdopted record{proven_commit(layout, name, run_id, state)};
-      make_durable(layout, text);
+      ShardAdopted record{prove(name, state)};
+      make_durable(disk, layout, text);
       journal.append(record, state);
       ++adopted;
     } catch (const Error& error) {

@@ -68,7 +68,8 @@ class Mending {
     folder_.set_epoch(journal.epoch());
     retire(journal);
     const std::string run_id = parse_identity(start.identity, "run.yaml").run_id;
-    if (const std::size_t adopted = adopt_shards(layout_, run_id, journal, state_); adopted > 0) {
+    if (const std::size_t adopted = adopt_shards(layout_, prove_shards(layout_, run_id), journal, state_);
+        adopted > 0) {
       say(fmt::format("{} sealed shard{} without a record {}: what {} proved to be sound", adopted, plural(adopted),
                       adopted == 1 ? "counts again" : "count again", adopted == 1 ? "it holds" : "they hold"));
     }

@@ -44,7 +44,7 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 }  // namespace
 
-RunFolder::RunFolder(Disk& disk, RunLayout layout, FolderLock lock)
+RunFolder::RunFolder(Disk& disk, RunLayout layout, std::optional<FolderLock> lock)
     : disk_{&disk}, layout_{std::move(layout)}, lock_{std::move(lock)} {}
 
 RunFolder RunFolder::open(const std::filesystem::path& root, std::chrono::milliseconds patience, Disk& disk) {
@@ -75,6 +75,8 @@ RunFolder RunFolder::open_fresh(const std::filesystem::path& root, std::chrono::
   }
   return open(root, patience, disk);
 }
+
+RunFolder RunFolder::unlocked(RunLayout layout, Disk& disk) { return {disk, std::move(layout), std::nullopt}; }
 
 std::string RunFolder::claim_identity(std::string_view identity) {
   if (!disk_->exists(layout_.identity())) {

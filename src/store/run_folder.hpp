@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,8 @@ class RunFolder {
   [[nodiscard]] static RunFolder open_fresh(const std::filesystem::path& root,
                                             std::chrono::milliseconds patience = std::chrono::seconds{10},
                                             Disk& disk = real_disk());
+  /// A folder that is there, and that nobody else can reach: on a disk of a simulation. Without a lock.
+  [[nodiscard]] static RunFolder unlocked(RunLayout layout, Disk& disk);
   [[nodiscard]] const RunLayout& layout() const noexcept { return layout_; }
 
   /// First start: writes run.yaml (a run id of its own, then `identity`), durable. Resume: throws UsageError with the
@@ -37,18 +40,18 @@ class RunFolder {
   [[nodiscard]] std::string claim_identity(std::string_view identity);
 
   /// Puts the epoch into `lock`, for people and for the message of a second run.
-  void set_epoch(Epoch epoch) { lock_.set_epoch(epoch); }
+  void set_epoch(Epoch epoch) { lock_.value().set_epoch(epoch); }
 
   /// Removes what an interrupted epoch left (orphans.hpp). Call it after the journal was replayed, before the first
   /// worker writes.
   std::size_t remove_orphans(const JournalState& state, Sealed sealed = Sealed::remove) const;
 
  private:
-  RunFolder(Disk& disk, RunLayout layout, FolderLock lock);
+  RunFolder(Disk& disk, RunLayout layout, std::optional<FolderLock> lock);
 
   Disk* disk_;
   RunLayout layout_;
-  FolderLock lock_;
+  std::optional<FolderLock> lock_;
 };
 
 /// The run id of a folder, and the identity text that was given when it began. Throws Error if there is no run in it.

@@ -167,7 +167,7 @@ struct Unnamed {
                              .catalog_digest = testing::test_catalog(7).digest()},
                     state);
   }
-  std::size_t adopt() { return adopt_shards(run.layout, run.run_id, *journal, state); }
+  std::size_t adopt() { return adopt_shards(run.layout, prove_shards(run.layout, run.run_id), *journal, state); }
   SmallRun run;
   JournalState state;
   std::optional<Journal> journal;
@@ -202,7 +202,7 @@ TEST(Adopt, TakesNothingThatDoesNotProveItself) {
   std::filesystem::rename(layout.shard("e0001-r0007-000000.h5"), first);
   std::filesystem::rename(layout.shard("e0001-r0008-000000.h5"), second);
   // Of another run.
-  EXPECT_EQ(adopt_shards(layout, "another run", *unnamed.journal, unnamed.state), 0U);
+  EXPECT_EQ(adopt_shards(layout, prove_shards(layout, "another run"), *unnamed.journal, unnamed.state), 0U);
   // Rows that have results already.
   const auto blocks = testing::make_blocks(3, unnamed.run.items[3]);
   unnamed.journal->append(
