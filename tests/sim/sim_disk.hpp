@@ -23,6 +23,8 @@ namespace pantile::sim {
 
 class SimDisk final : public Disk {
  public:
+  static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+
   explicit SimDisk(std::uint64_t seed = 1) : random_{seed} {}
 
   /// Everybody who has a file open is gone; what was not synced is in the hands of chance.
@@ -52,6 +54,20 @@ class SimDisk final : public Disk {
 
   /// How much fits on it from now on; what is there stays.
   void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+  /// What is in a file now; nothing if it is not there.
+  [[nodiscard]] const Bytes* content(const std::filesystem::path& path) const {
+    const auto found = names_.find(text_of(path));
+    return found == names_.end() ? nullptr : &found->second->now;
+  }
+  /// A power cut would change neither the file nor its name.
+  [[nodiscard]] bool is_durable(const std::filesystem::path& path) const {
+    const auto now = names_.find(text_of(path));
+    const auto safe = safe_names_.find(text_of(path));
+    return now != names_.end() && safe != safe_names_.end() && now->second == safe->second &&
+           now->second->unsynced.empty() &&
+           std::none_of(pending_.begin(), pending_.end(),
+                        [&](const NameChange& change) { return change.from == now->first || change.to == now->first; });
+  }
   [[nodiscard]] std::uint64_t used() const {
     std::uint64_t bytes = 0;
     for (const auto& [path, inode] : names_) {
@@ -214,8 +230,6 @@ class SimDisk final : public Disk {
     std::shared_ptr<Inode> inode_;
     std::uint64_t boot_;
   };
-
-  static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
   static std::string text_of(const std::filesystem::path& path) { return path.lexically_normal().string(); }
   static bool in(const std::string& path, const std::string& folder) {

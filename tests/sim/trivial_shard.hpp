@@ -2,6 +2,7 @@
 // A shard file format for simulations: what HDF5 would hold, in one piece, written through a Disk.
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +13,15 @@
 
 namespace pantile::sim {
 
-/// A header of the rows (item, output, block, digest), then nothing: pixels are written as they come, before it.
+/// A row of a sealed one, as it is read back.
+struct TrivialRow {
+  BlockKey key;
+  Hash128 digest;
+  Bytes pixels;
+};
+
+/// Pixels as they come; then the wanted rows (item, output, block, digest, place and size of the pixels); then where
+/// those begin.
 class TrivialShard final : public ShardFile {
  public:
   TrivialShard(Disk& disk, RunLayout layout, const ShardName& name)
@@ -29,8 +38,12 @@ class TrivialShard final : public ShardFile {
   TrivialShard& operator=(const TrivialShard&) = delete;
 
   void append(const BlockRow& row, std::span<const std::byte> pixels) override {
+    if (!keys_.insert(row.key).second) {
+      return;
+    }
     guarded([&] {
       file_->write(bytes_, pixels);
+      places_.emplace_back(bytes_, pixels.size());
       bytes_ += pixels.size();
       rows_.push_back(row);
     });
@@ -45,12 +58,13 @@ class TrivialShard final : public ShardFile {
       for (std::size_t i = 0; i < rows_.size(); ++i) {
         if (wanted[i]) {
           index.put(rows_[i].key.item).put(rows_[i].key.output).put(rows_[i].key.block);
-          index.put(rows_[i].digest.high).put(rows_[i].digest.low);
+          index.put(rows_[i].digest.high).put(rows_[i].digest.low).put(places_[i].first).put(places_[i].second);
           shard.content_sum += rows_[i].digest;
           shard.rows.push_back(rows_[i]);
         }
       }
       if (!shard.rows.empty()) {
+        index.put(bytes_);
         file_->write(bytes_, index.bytes());
       }
     });
@@ -85,8 +99,35 @@ class TrivialShard final : public ShardFile {
   ShardName name_;
   std::unique_ptr<DiskFile> file_;
   std::vector<BlockRow> rows_;
+  std::set<BlockKey> keys_;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> places_;
   std::uint64_t bytes_ = 0;
 };
+
+/// The rows of a sealed shard. Throws WireError if it is none.
+inline std::vector<TrivialRow> read_trivial_shard(const Bytes& file) {
+  if (file.size() < sizeof(std::uint64_t)) {
+    throw WireError{"a shard ends before its rows"};
+  }
+  const std::size_t end = file.size() - sizeof(std::uint64_t);
+  const auto begin = Reader{std::span{file}.subspan(end)}.get<std::uint64_t>();
+  if (begin > end) {
+    throw WireError{"the rows of a shard begin behind its end"};
+  }
+  std::vector<TrivialRow> rows;
+  constexpr std::size_t row_bytes = 8 + 2 + 4 + 4 * 8;
+  for (std::size_t at = begin; at < end; at += row_bytes) {
+    Reader reader{std::span{file}.subspan(at, row_bytes)};
+    TrivialRow row;
+    row.key = {reader.get<ItemId>(), reader.get<OutputId>(), reader.get<BlockId>()};
+    row.digest = {reader.get<std::uint64_t>(), reader.get<std::uint64_t>()};
+    const auto place = reader.get<std::uint64_t>();
+    const auto pixels = std::span{file}.subspan(place, reader.get<std::uint64_t>());
+    row.pixels.assign(pixels.begin(), pixels.end());
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
 
 inline ShardDesk::OpenShardFile trivial_shards(Disk& disk, const RunLayout& layout) {
   return [&disk, layout](const ShardName& name) { return std::make_unique<TrivialShard>(disk, layout, name); };
