@@ -227,9 +227,19 @@ class Cluster {
     prospect.catalog = catalog();
     Journal journal = Journal::open(layout_.journal(), prospect.state, *rank.disk);
     oracle_.journal_is_durable();
+    journal.pass_over(latest_epoch(layout_, *rank.disk));
     life.job = std::make_unique<Job>(
         Job{std::move(prospect), RunFolder::unlocked(layout_, *rank.disk), "run-of-a-seed", std::move(journal)});
-    begin_epoch(*life.job, Hash128{3, 4});
+    begin_epoch(*life.job,
+                {.time = "t",
+                 .items = sim_items,
+                 .outputs = {{"page", DType::u8}},
+                 .plan = "",
+                 .folder = "/sim",
+                 .identity = "simulated",
+                 .catalog_digest = life.job->catalog.digest(),
+                 .catalog = {}},
+                prove_trivial_shards(*rank.disk, layout_), *rank.disk);
     commit_start(*life.job);
     for (std::uint64_t i = 0; i < sim_items; ++i) {
       for (std::uint32_t block = 0; block < BlockGrid{scenario_.extents[i]}.size(); ++block) {
@@ -547,11 +557,15 @@ class Cluster {
             .stop_wish = [this, &life](LiveState&) { return wishes_in_ == &life ? wish_ : std::optional<StopWish>{}; },
             .show = [shown](const LiveState&) { shown(); },
             .write_live = [shown](const LiveView&) { shown(); },
-            .write_books =
-                [this, &rank](const Job& job) {
+            .write_last_files =
+                [this, &rank](Job& job, bool is_complete) {
                   const std::string text = fmt::format("{} items are done", job.state.done_items());
                   replace_file(*rank.disk, layout_.root / "index", text, Durable::yes);
-                  return std::optional{RunEnd{job.state.content_sum(), {xxh3_128(std::as_bytes(std::span{text})), 1}}};
+                  if (is_complete) {
+                    job.journal.append(RunEnd{job.state.content_sum(), {xxh3_128(std::as_bytes(std::span{text})), 1}},
+                                       job.state);
+                    job.journal.commit();
+                  }
                 }};
   }
 

@@ -9,6 +9,8 @@
 
 #include "base/wire.hpp"
 #include "run/shard_desk.hpp"
+#include "store/adopt.hpp"
+#include "store/file_seal.hpp"
 #include "store/shard_file.hpp"
 
 namespace pantile::sim {
@@ -16,6 +18,7 @@ namespace pantile::sim {
 /// A row of a sealed one, as it is read back.
 struct TrivialRow {
   BlockKey key;
+  Extent item_extent;
   Hash128 digest;
   Bytes pixels;
 };
@@ -58,6 +61,7 @@ class TrivialShard final : public ShardFile {
       for (std::size_t i = 0; i < rows_.size(); ++i) {
         if (wanted[i]) {
           index.put(rows_[i].key.item).put(rows_[i].key.output).put(rows_[i].key.block);
+          index.put(rows_[i].item_extent.height).put(rows_[i].item_extent.width);
           index.put(rows_[i].digest.high).put(rows_[i].digest.low).put(places_[i].first).put(places_[i].second);
           shard.content_sum += rows_[i].digest;
           shard.rows.push_back(rows_[i]);
@@ -106,20 +110,21 @@ class TrivialShard final : public ShardFile {
 
 /// The rows of a sealed shard. Throws WireError if it is none.
 inline std::vector<TrivialRow> read_trivial_shard(const Bytes& file) {
-  if (file.size() < sizeof(std::uint64_t)) {
+  if (file.size() < sizeof(std::uint64_t) + seal_bytes) {
     throw WireError{"a shard ends before its rows"};
   }
-  const std::size_t end = file.size() - sizeof(std::uint64_t);
+  const std::size_t end = file.size() - seal_bytes - sizeof(std::uint64_t);
   const auto begin = Reader{std::span{file}.subspan(end)}.get<std::uint64_t>();
   if (begin > end) {
     throw WireError{"the rows of a shard begin behind its end"};
   }
   std::vector<TrivialRow> rows;
-  constexpr std::size_t row_bytes = 8 + 2 + 4 + 4 * 8;
+  constexpr std::size_t row_bytes = 8 + 2 + 4 + 2 * 4 + 4 * 8;
   for (std::size_t at = begin; at < end; at += row_bytes) {
     Reader reader{std::span{file}.subspan(at, row_bytes)};
     TrivialRow row;
     row.key = {reader.get<ItemId>(), reader.get<OutputId>(), reader.get<BlockId>()};
+    row.item_extent = {reader.get<int>(), reader.get<int>()};
     row.digest = {reader.get<std::uint64_t>(), reader.get<std::uint64_t>()};
     const auto place = reader.get<std::uint64_t>();
     const auto pixels = std::span{file}.subspan(place, reader.get<std::uint64_t>());
@@ -127,6 +132,30 @@ inline std::vector<TrivialRow> read_trivial_shard(const Bytes& file) {
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+/// As prove_shards() does it for HDF5.
+inline ProveShard prove_trivial_shards(Disk& disk, const RunLayout& layout) {
+  return [&disk, layout](const ShardName& name, const JournalState& state) {
+    const auto file = disk.open(layout.shard(to_string(name)), Access::read);
+    const SealCheck seal = check_seal(*file);
+    if (!seal.holds) {
+      throw Error{"its bytes are not the ones that were sealed"};
+    }
+    SealedShard shard{.name = to_string(name), .bytes = seal.found.bytes, .hash = seal.found.hash};
+    for (const TrivialRow& stored : read_trivial_shard(read_file(disk, layout.shard(shard.name)))) {
+      if (!state.wanted(stored.key)) {
+        throw Error{"it has what another shard has"};
+      }
+      BlockRow row;
+      row.key = stored.key;
+      row.item_extent = stored.item_extent;
+      row.digest = stored.digest;
+      shard.content_sum += row.digest;
+      shard.rows.push_back(row);
+    }
+    return to_commit(shard);
+  };
 }
 
 inline ShardDesk::OpenShardFile trivial_shards(Disk& disk, const RunLayout& layout) {
