@@ -63,8 +63,8 @@ std::size_t string_width(hid_t type, const std::string& name) {
   return H5Tget_size(type);
 }
 
-/// Objects that could not be closed. A small dataset is only written when it is closed: an error there is rows that are
-/// lost, and closing the file reports success afterwards. So it dooms the file.
+/// Objects that could not be closed. A small dataset is written then only: an error is lost rows, and the file closes
+/// without one. So it dooms the file.
 class FailedCloses {
  public:
   void add(hid_t file, SystemError error) {
@@ -93,7 +93,6 @@ FailedCloses& failed_closes() {
   return closes;
 }
 
-/// The file of an object that writes when it is closed.
 Id file_of(hid_t object) {
   const H5I_type_t type = H5Iget_type(object);
   return Id{type == H5I_DATASET || type == H5I_GROUP || type == H5I_ATTR ? H5Iget_file_id(object) : H5I_INVALID_HID};
