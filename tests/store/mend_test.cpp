@@ -152,6 +152,14 @@ TEST(Mend, RemembersThatARunHadEnded) {
   log::set_level(log::Level::info);
   const VerifyReport after = verify_run(other.layout);
   EXPECT_TRUE(after.ended && after.ended_once);
+
+  // A killed repair leaves nothing but the journal to tell it, and that has lost the end.
+  testing::flip_byte(other.layout.journal(), std::filesystem::file_size(other.layout.journal()) - 1);
+  std::filesystem::remove(other.layout.shard("e0001-r0001-000000.h5"));
+  static_cast<void>(mend(other.layout));
+  const VerifyReport pending = verify_run(other.layout);
+  EXPECT_FALSE(pending.ended);
+  EXPECT_TRUE(pending.ended_once) << "the start of the first repair says so";
 }
 
 /// A run of one committed shard, and an empty journal behind it: all its shards are unnamed.

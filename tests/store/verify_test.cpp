@@ -65,6 +65,18 @@ TEST(Verify, FindsEveryFlippedBitOfAShard) {
   EXPECT_THAT(verify_run(run.layout).problems, IsEmpty());
 }
 
+TEST(Verify, FindsADamagedSealOfASoundShard) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  const auto shard = run.layout.shard(first_shard);
+  for (const std::uint64_t from_end : {1U, 16U, 17U, 32U}) {
+    testing::flip_byte(shard, std::filesystem::file_size(shard) - from_end);
+    EXPECT_THAT(verify_run(run.layout).bad_shards, ElementsAre(first_shard)) << from_end << " bytes before the end";
+    testing::flip_byte(shard, std::filesystem::file_size(shard) - from_end);
+  }
+  EXPECT_THAT(verify_run(run.layout).problems, IsEmpty());
+}
+
 TEST(Verify, FindsEveryFlippedBitOfIndexAndIdentity) {
   const TempFolder folder;
   const SmallRun run{folder.path()};
