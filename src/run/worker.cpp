@@ -31,6 +31,9 @@ bool Worker::step() {
     std::visit([this](auto& said) { on(said); }, message);
     busy = true;
   }
+  if (leave_) {
+    return true;  // An error that came now would have this worker wait for the Leave that it already has.
+  }
   while (maker_) {
     std::optional<BlockMaker::News> news = maker_->poll(now_s());
     if (!news) {
