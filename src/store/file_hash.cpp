@@ -39,7 +39,7 @@ FileHash hash_file(int fd, std::string_view name, const std::function<void(std::
 
 FileHash hash_file(DiskFile& file, const std::function<void(std::uint64_t)>& progress, std::uint64_t limit) {
   Hasher hasher;
-  Bytes buffer(MiB);
+  Bytes buffer(std::clamp<std::uint64_t>(file.size(), 1, MiB));
   std::uint64_t bytes = 0;
   const auto room = [&] { return std::span{buffer}.first(std::min<std::uint64_t>(buffer.size(), limit - bytes)); };
   while (const std::size_t count = file.read(bytes, room())) {

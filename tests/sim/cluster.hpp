@@ -32,12 +32,16 @@ struct Report {
   std::array<std::uint64_t, mishap_count> mishaps{};
 };
 
-enum class Story : std::uint8_t { untold, told };
+enum class Story : std::uint8_t {
+  untold,
+  told,
+  told_at_once  ///< on stdout, too: of a run that aborts nothing else is left
+};
 
 class Cluster {
  public:
   explicit Cluster(Scenario scenario, Story story = Story::untold)
-      : scenario_{std::move(scenario)}, is_told_{story == Story::told} {
+      : scenario_{std::move(scenario)}, is_told_{story != Story::untold}, tells_at_once_{story == Story::told_at_once} {
     disk_.make_folder(layout_.root);
     disk_.make_folder(layout_.shards());
   }
@@ -119,8 +123,7 @@ class Cluster {
       if (rank_.process.is_dead) {
         return;
       }
-      constexpr std::byte last_that_is_said_once{1};  // Hello, Ready: MPI never doubles, and they begin a conversation.
-      if (index(to) == 0 && payload[0] > last_that_is_said_once &&
+      if (index(to) == 0 && cluster_.scenario_.doubled > 0 && may_come_twice(payload) &&
           cluster_.chance_.happens(cluster_.scenario_.doubled)) {
         const double late_s = cluster_.chance_.exponential(1);
         cluster_.deliver(rank_, to, payload, cluster_.time_.now_us() + static_cast<std::int64_t>(1e6 * late_s));
@@ -141,6 +144,13 @@ class Cluster {
     [[nodiscard]] bool flushed() override { return true; }
 
    private:
+    /// MPI doubles nothing, and what is said of an item is taken at its word. The steps of a shard are numbered.
+    static bool may_come_twice(const Bytes& payload) {
+      const auto message = decode_message<ToCoordinator>(payload);
+      return std::holds_alternative<SealRequest>(message) || std::holds_alternative<ShardIsSealed>(message) ||
+             std::holds_alternative<Beat>(message);
+    }
+
     Cluster& cluster_;
     Rank& rank_;
     std::vector<std::int64_t> free_us_;
@@ -507,11 +517,36 @@ class Cluster {
         return;
       }
       if (is_told_) {
-        tell("{} hears message {} of rank {}", rank.process.name, std::to_integer<int>(payload[0]), index(from));
+        tell("{} hears {} of rank {}", rank.process.name, words_of(rank, payload), index(from));
       }
       rank.inbox.push_back({from, std::move(payload)});
       wake(rank);
     });
+  }
+
+  /// For the story: what is said about which item.
+  static std::string words_of(const Rank& rank, const Bytes& payload) {
+    if (rank.number > 0) {
+      const auto message = decode_message<ToWorker>(payload);
+      std::string text = fmt::format("order {}", message.index());
+      if (const auto* const unit = std::get_if<AssignUnit>(&message)) {
+        for (const AssignedItem& item : unit->items) {
+          text += fmt::format(", make item {}", index(item.item));
+        }
+      }
+      return text;
+    }
+    const auto message = decode_message<ToCoordinator>(payload);
+    if (const auto* const computed = std::get_if<ItemIsComputed>(&message)) {
+      return fmt::format("of item {} computed", index(computed->item));
+    }
+    if (const auto* const failed = std::get_if<ItemHasFailed>(&message)) {
+      return fmt::format("of item {} failed ({})", index(failed->item), name(failed->fault));
+    }
+    if (const auto* const back = std::get_if<ItemComesBack>(&message)) {
+      return fmt::format("of item {} given back", index(back->item));
+    }
+    return fmt::format("report {}", message.index());
   }
 
   // ---- parts --------------------------------------------------------------------------------------------------------
@@ -576,6 +611,9 @@ class Cluster {
           "devices: {jobs_per_device: 1, memory: {cap: 1GiB}}\noutput: {dir: /sim/run}\n",
           "the simulation", "/sim");
       config_ = base;
+      config_.tiles.size = {TileSize::Kind::fixed, 2048};  // One candidate: the planner is not what is played.
+      config_.devices.isolation =
+          DevicesConfig::Isolation::none;  // Else each rank measures the memory of this process.
       config_.output.shard_size = scenario_.shard_size;
       config_.output.seal_after = milliseconds(scenario_.seal_after_s);
       config_.output.wait_for_space = milliseconds(scenario_.wait_for_space_s);
@@ -693,11 +731,15 @@ class Cluster {
   void tell(fmt::format_string<Args...> text, Args&&... args) {
     if (is_told_) {
       story_.push_back(fmt::format("{:10.3f} s  {}", time_.now_s(), fmt::format(text, std::forward<Args>(args)...)));
+      if (tells_at_once_) {
+        fmt::print("{}\n", story_.back());
+      }
     }
   }
 
   Scenario scenario_;
   bool is_told_;
+  bool tells_at_once_;
   Timeline time_;
   Chance chance_{mix(scenario_.seed + 2)};
   SimDisk disk_{mix(scenario_.seed + 3)};
