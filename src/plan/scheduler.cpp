@@ -319,6 +319,8 @@ void Scheduler::find_hanging() {
     if (!rank.queue.empty() && ranks_.any_speed_known()) {
       const double predicted_s = static_cast<double>(rank.queue.front().px) / rank.speed.px_per_s();
       is_silent = now_s_ - rank.progress_s > std::max(settings_.hang_min_s, settings_.hang_factor * predicted_s);
+    } else if (!rank.queue.empty()) {
+      is_silent = now_s_ - rank.progress_s > settings_.hang_unknown_s;
     }
     if (is_late_to_seal || is_silent) {
       set_hangs(rank, true);

@@ -33,6 +33,7 @@ struct SchedulerSettings {
   std::uint32_t max_unit_items = 256;
   double hang_factor = 5;       ///< a rank that is silent for this many times the predicted time of its item hangs …
   double hang_min_s = 30;       ///< … but never before this
+  double hang_unknown_s = 600;  ///< … and after this if no rank's speed is known, so that nothing can be predicted
   double seal_timeout_s = 300;  ///< a rank that does not seal within this time hangs, and its shard is refused
   /// How many ranks will join or turn out unable to. The first item is handed out when they have, or `gather_s` after
   /// the first: else the rank that happens to be first takes the largest items, and were it the slowest. No item is

@@ -284,6 +284,15 @@ TEST(Scheduler, AFailureOfACopyTellsNothingOnceAnotherWasCommitted) {
   EXPECT_EQ(desk.state(0), ItemState::committed);
 }
 
+// Found by tests/sim: a rank stopped over one of the last items of a resumed run, before anybody had computed anything.
+TEST(Scheduler, ASilentRankHangsAlsoWhereNoSpeedIsKnown) {
+  Desk desk{items_of({100, 90}), {.hang_min_s = 10, .hang_unknown_s = 100, .expected_ranks = 2}};
+  desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2}).hear(Tick{}, 99);
+  EXPECT_FALSE(desk.scheduler.ranks().at(0).hangs);
+  desk.hear(Tick{}, 101);
+  EXPECT_TRUE(desk.scheduler.ranks().at(0).hangs);
+}
+
 TEST(Scheduler, ARankIsAskedOnceToSealAndHangsIfItNeverAnswers) {
   Desk desk{items_of({100}), {.seal_timeout_s = 300, .expected_ranks = 2}};
   desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2});

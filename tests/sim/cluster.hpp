@@ -167,7 +167,7 @@ class Cluster {
     while (!life.is_over && oracle_.complaints().empty()) {
       go_on();
       if (time_.now_s() - life.began_s > longest_life_s) {
-        oracle_.complain("the run does not end");
+        give_up(life);
       }
     }
     disk_.set_capacity(SimDisk::unlimited);
@@ -181,6 +181,17 @@ class Cluster {
       check_work(life);
       is_complete_ = life.code == ExitCode::done || life.code == ExitCode::quarantined;
     }
+  }
+
+  /// As a person would: with a complaint, unless there was nobody left to do the work.
+  void give_up(Life& life) {
+    const bool is_able = std::any_of(life.ranks.begin() + 1, life.ranks.end(), [](const auto& rank) {
+      return !rank->is_gone && !rank->has_given_up && !rank->process.is_stopped;
+    });
+    if (is_able) {
+      oracle_.complain("the run does not end");
+    }
+    kill_all(life);
   }
 
   void go_on() {

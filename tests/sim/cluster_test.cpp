@@ -42,6 +42,12 @@ extern "C" void tell_seed(int /*signal*/) {
   static_cast<void>(!::write(STDERR_FILENO, digits.data() + at, digits.size() - at));
 }
 
+extern "C" void tell_seed_and_die(int number) {
+  tell_seed(number);
+  std::signal(number, SIG_DFL);
+  static_cast<void>(std::raise(number));
+}
+
 std::string text_of(std::uint64_t seed, const Report& report, std::size_t events) {
   std::string text = fmt::format("seed {} (PANTILE_SIM_SEED={} replays it):\n", seed, seed);
   for (const std::string& complaint : report.complaints) {
@@ -91,9 +97,11 @@ class ClusterTest : public testing::Test {
   ClusterTest() {
     log::set_sink([](log::Level, std::string_view) {});
     std::signal(SIGABRT, tell_seed);
+    std::signal(SIGSEGV, tell_seed_and_die);
   }
   ~ClusterTest() override {
     std::signal(SIGABRT, SIG_DFL);
+    std::signal(SIGSEGV, SIG_DFL);
     log::set_sink(nullptr);
   }
 };

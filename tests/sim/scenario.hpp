@@ -82,6 +82,10 @@ inline LifePlan draw_life(Chance& chance, int mishaps) {
       blow.rank = chance.happens(0.5) ? 0 : blow.rank;
     }
     blow.for_s = chance.happens(0.5) ? chance.between(0.5, 10) : chance.between(10, 120);
+    if (blow.mishap == Mishap::stop_worker && chance.happens(0.4)) {
+      // Until after others have been asked to do its work: in vain, or just before they have.
+      blow.for_s = chance.happens(0.5) ? 5000 : chance.between(30, 340);
+    }
     if (chance.happens(0.6) || blow.mishap == Mishap::disk_error) {
       blow.call = chance.below(60);
     }
