@@ -109,6 +109,7 @@ class Cluster {
     std::set<BlockKey> committed_before{};
     std::vector<Made> made{};
     bool is_troubled = false;  ///< something went wrong that makes ranks do work twice, or keeps shards open
+    bool may_wait = false;     ///< something went wrong that holds the run up
     bool has_excuse = false;   ///< something went wrong for which a run may fail
   };
 
@@ -396,7 +397,7 @@ class Cluster {
         break;
       case Mishap::stop_worker: stop(rank, blow.for_s); break;
       case Mishap::disk_full:
-        life.is_troubled = life.has_excuse = true;
+        life.is_troubled = life.has_excuse = life.may_wait = true;
         disk_.set_capacity(disk_.used() + chance_.below(3000));
         time_.after(blow.for_s, [this] { disk_.set_capacity(SimDisk::unlimited); });
         break;
@@ -448,6 +449,7 @@ class Cluster {
       return;
     }
     life.is_troubled = life.is_troubled || !life.plan.mpi_ends_all;
+    life.may_wait = life.may_wait || !life.plan.mpi_ends_all;
     life.has_excuse = true;
     time_.after(life.plan.mpi_ends_all ? chance_.between(0, 1) : chance_.between(100, 300),
                 [this, &life] { kill_all(life); });
@@ -471,7 +473,7 @@ class Cluster {
   }
 
   void stop(Rank& rank, double for_s) {
-    rank.life.is_troubled = true;
+    rank.life.is_troubled = rank.life.may_wait = true;
     rank.process.is_stopped = true;
     time_.after(for_s, [this, &rank] {
       rank.process.is_stopped = false;
@@ -694,6 +696,7 @@ class Cluster {
 
   /// What is made again is what was in flight and what one seal window holds, and no more.
   void check_work(const Life& life) {
+    check_pace(life);
     const bool hangs = std::any_of(scenario_.ailments.begin(), scenario_.ailments.end(),
                                    [](const auto& one) { return one.second == Ailment::hanging; });
     // A doubled SealRequest says that the open shard is closed: what is in it by then is made again.
@@ -716,6 +719,25 @@ class Cluster {
         oracle_.complain(
             fmt::format("{} was made {:.1f} s before the end and is not committed", name(), end_s - one.at_s));
       }
+    }
+  }
+
+  /// Nobody waits for what will not come: a life is as long as its work takes those who are left at its end.
+  void check_pace(const Life& life) {
+    double px = 0;
+    for (const Extent extent : scenario_.extents) {
+      px += static_cast<double>(extent.area());
+    }
+    double px_per_s = 0;
+    for (const auto& rank : life.ranks) {
+      const bool works = rank->number > 0 && !rank->has_given_up && (!rank->is_gone || rank->gone_s >= life.ended_s);
+      px_per_s += works ? scenario_.px_per_s[static_cast<std::size_t>(rank->number)] : 0;
+    }
+    const double ailing_s = 10 * scenario_.hang_after_s * static_cast<double>(scenario_.ailments.size());
+    const double longest_s = 60 + 3 * px / std::max(px_per_s, 1.0) + ailing_s;
+    if (life.code && !life.may_wait && px_per_s > 0 && life.ended_s - life.began_s > longest_s) {
+      oracle_.complain(
+          fmt::format("a life took {:.0f} s, and its work at most {:.0f} s", life.ended_s - life.began_s, longest_s));
     }
   }
 
