@@ -132,7 +132,7 @@ class Supervisor {
   /// What the ranks of this start say of themselves.
   void look_at_live() {
     std::error_code ignored;
-    const auto beat = std::filesystem::last_write_time(layout_.lock(), ignored);
+    const auto beat = std::filesystem::last_write_time(layout_.live(), ignored);
     if (std::exchange(beat_, beat) != beat) {
       changed_ = Clock::now();  // On a disk that takes no live.json this is the only sign of life.
     }
@@ -174,10 +174,10 @@ class Supervisor {
       return ExitCode::interrupted;
     }
     const auto is = [&](ExitCode one) { return end.code == static_cast<int>(one); };
-    if (is(ExitCode::usage)) {
-      return ExitCode::usage;
+    if (is(ExitCode::usage) && restarts_.count() == 0) {
+      return ExitCode::usage;  // Later it is a folder that dying ranks still hold: they were started with good words.
     }
-    if (live_) {
+    if (live_ && live_->state != RunState::failed) {
       const JournalState state = read_journal(layout_.journal());
       if (state.end() && index(state.epoch()) == live_->epoch) {
         return state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;  // whatever became of the ranks
@@ -301,7 +301,7 @@ class Supervisor {
   std::tuple<std::string, std::int64_t, std::uint32_t> before_;  ///< who wrote live.json before this start
   bool has_begun_ = false;                                       ///< some start came so far that its epoch began
   std::optional<LiveState> live_;                                ///< of this start
-  Clock::time_point changed_;                                    ///< when live_ or the lock's beat was new
+  Clock::time_point changed_;                                    ///< when live_ or the time of live.json was new
   std::filesystem::file_time_type beat_;
   std::optional<LiveState> shown_;
   Continued continued_;

@@ -98,6 +98,8 @@ std::size_t adopt_shards(const RunLayout& layout, const ProveShard& prove, Journ
       make_durable(disk, layout, text);
       journal.append(record, state);
       ++adopted;
+    } catch (const SystemError&) {
+      throw;  // A disk that fails for a moment says nothing about the shard, and what is not adopted is removed.
     } catch (const Error& error) {
       log::debug("shard {}, which the journal does not name, is not adopted: {}", text, error.what());
     }

@@ -327,7 +327,8 @@ void Journal::keep_room() {
 
 void Journal::give_back_room() noexcept {
   try {
-    if (!broken_ && room_ > end_ && room_ != cannot_be_kept) {
+    // Longer than we left it, it is another owner's by now.
+    if (!broken_ && room_ > end_ && room_ != cannot_be_kept && file_->size() == end_) {
       file_->resize(end_);
     }
   } catch (const std::exception&) {

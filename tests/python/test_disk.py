@@ -305,6 +305,26 @@ def test_a_disk_that_is_full_at_any_moment_loses_nothing(job: Path, right: str, 
     assert {"waited", "resumed"} <= set(seen), seen
 
 
+def test_what_is_done_is_committed_and_indexed_on_a_full_disk(job: Path, right: str, tmp_path: Path) -> None:
+    with small_disk(tmp_path, "tmpfs", 64) as place:
+        output = place / "out"
+        process = start(job, output, "--set", "output.wait_for_space=2s")
+        while process.poll() is None and len(list(output.glob("shards/*.h5"))) < 3:  # the first item has two blocks
+            time.sleep(0.002)
+        process.send_signal(signal.SIGSTOP)
+        filler = fill(place)
+        process.send_signal(signal.SIGCONT)
+        code, text = finish(process)
+        assert code == 1, text
+        assert "output.wait_for_space is 2s" in text
+        assert os.strerror(errno.ENOSPC) not in text, "its last files had room"
+        done = json.loads(pantile("status", output, "--format", "json").stdout)["done"]
+        rows = json.loads(pantile("inspect", output, "--format", "json").stdout)["items"]
+        assert 0 < done == len([row for row in rows if row["status"] == "done"]) < len(rows)
+        filler.unlink()
+        expect_resumable(job, output, right)
+
+
 def test_a_run_on_a_small_disk_goes_as_far_as_it_can(job: Path, right: str, tmp_path: Path) -> None:
     """Nobody else fills it: it is held back before anything is lost, and goes on when it grows."""
     with small_disk(tmp_path, "tmpfs", 24) as place:
