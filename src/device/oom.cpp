@@ -1,15 +1,15 @@
 #include "device/oom.hpp"
 
-#include <algorithm>
 #include <exception>
 #include <fstream>
+#include <optional>
 #include <string>
 
 namespace pantile {
 namespace {
 
-/// The number behind a word in a file of "word number" lines; 0 if it is not there.
-std::uint64_t number_after(const std::string& path, const std::string& wanted) {
+/// The number behind a word in a file of "word number" lines; nothing if it is not there.
+std::optional<std::uint64_t> number_after(const std::string& path, const std::string& wanted) {
   std::ifstream file{path};
   std::string word;
   std::uint64_t number = 0;
@@ -18,10 +18,10 @@ std::uint64_t number_after(const std::string& path, const std::string& wanted) {
       return number;
     }
   }
-  return 0;
+  return std::nullopt;
 }
 
-/// The folder of this process's memory control group, of version 2 or 1.
+/// The file of this process's memory control group, of version 2 or 1, that counts; empty if it cannot be read.
 std::string memory_group_file() {
   std::ifstream groups{"/proc/self/cgroup"};
   for (std::string line; std::getline(groups, line);) {
@@ -32,7 +32,8 @@ std::string memory_group_file() {
     }
     const std::string controllers = line.substr(name + 1, path - name - 1);
     if (controllers == "memory") {
-      return "/sys/fs/cgroup/memory" + line.substr(path + 1) + "/memory.oom_control";
+      const std::string file = "/sys/fs/cgroup/memory" + line.substr(path + 1) + "/memory.oom_control";
+      return number_after(file, "oom_kill") ? file : std::string{};
     }
     if (controllers.empty() && std::ifstream{"/sys/fs/cgroup" + line.substr(path + 1) + "/memory.events"}) {
       return "/sys/fs/cgroup" + line.substr(path + 1) + "/memory.events";
@@ -47,8 +48,9 @@ void prefer_for_oom() noexcept { std::ofstream{"/proc/self/oom_score_adj"} << 10
 
 std::uint64_t count_oom_kills() noexcept {
   try {
-    // A process that dies in a group of its own (a Slurm step) is counted there; the machine counts them all.
-    return std::max(number_after(memory_group_file(), "oom_kill"), number_after("/proc/vmstat", "oom_kill"));
+    const std::string group = memory_group_file();
+    return group.empty() ? number_after("/proc/vmstat", "oom_kill").value_or(0)
+                         : number_after(group, "oom_kill").value_or(0);
   } catch (const std::exception&) {
     return 0;
   }

@@ -52,6 +52,7 @@ void InFlight::made(Ticket ticket, std::uint32_t tile, double now_s) {
 }
 
 void InFlight::answered(Ticket ticket, double now_s) {
+  first_since_s_ = ticket == blocks_.begin()->first ? now_s : first_since_s_;
   drop(ticket);
   news_s_ = now_s;
   has_progress_ = true;
@@ -74,7 +75,9 @@ bool InFlight::hangs(double now_s, double patience_s) const {
   }
   const auto first =
       std::find_if(blocks_.begin(), blocks_.end(), [](const auto& one) { return one.second.progress_s.has_value(); });
-  return first != blocks_.end() && now_s - *first->second.progress_s > patience_s;
+  // Blocks of one image begin together and are worked on one after another: the first one's time counts from when it
+  // became the first.
+  return first != blocks_.end() && now_s - std::max(*first->second.progress_s, first_since_s_) > patience_s;
 }
 
 InFlight::Verdict InFlight::died(DeathCause cause) {
@@ -106,6 +109,14 @@ InFlight::Verdict InFlight::died(DeathCause cause) {
     }
   }
   return verdict;
+}
+
+void InFlight::stood_still(double seconds) {
+  news_s_ += seconds;
+  first_since_s_ += seconds;
+  for (auto& [ticket, block] : blocks_) {
+    block.progress_s = block.progress_s ? std::optional{*block.progress_s + seconds} : std::nullopt;
+  }
 }
 
 std::vector<InFlight::Ticket> InFlight::tickets_of(ItemId item) const {

@@ -56,6 +56,8 @@ class InFlight {
   /// The block that began first has made no progress for so long, or nothing at all has happened. (Lanes take tiles in
   /// the order of the blocks, so the first to begin is never left waiting by the others.)
   [[nodiscard]] bool hangs(double now_s, double patience_s) const;
+  /// The worker itself was stopped for so long, and its executor perhaps with it: nothing follows from that time.
+  void stood_still(double seconds);
 
   /// An item that an executor worked on when it died.
   struct Begun {
@@ -91,7 +93,8 @@ class InFlight {
   std::map<Ticket, Block> blocks_;  ///< those before next_ are given
   Ticket next_ = 0;
   std::size_t given_ = 0;
-  double news_s_ = 0;  ///< when the executor last said something, or was given its first block
+  double first_since_s_ = 0;  ///< when the first block became the first
+  double news_s_ = 0;         ///< when the executor last said something, or was given its first block
   std::set<ItemId> alone_;
   std::map<ItemId, std::uint32_t> killed_alone_;  ///< in a row, of items in flight
   std::uint32_t deaths_ = 0;                      ///< in a row, with nobody to blame

@@ -189,11 +189,17 @@ void BlockMaker::look_for_hang(double now_s) {
   if (now_s < next_look_s_) {
     return;
   }
+  constexpr double longest_loop_s = 2;
+  if (next_look_s_ > 0 && now_s - next_look_s_ > longest_loop_s) {
+    in_flight_.stood_still(now_s - next_look_s_);
+    phase_since_s_ += now_s - next_look_s_;
+  }
   next_look_s_ = now_s + 0.2;
   const bool hangs = phase_ == Phase::open ? in_flight_.hangs(now_s, patience_s_)
                                            : now_s - phase_since_s_ > std::max(longest_opening_s, patience_s_);
   if (hangs && host_->kill_hung()) {
-    log::warn("nothing moves in the executor for {:.0f} s: it is ended, and another one started", patience_s_);
+    log::warn("nothing moves in the executor for {:.0f} s: it is ended, and another one started",
+              phase_ == Phase::open ? patience_s_ : std::max(longest_opening_s, patience_s_));
   }
 }
 

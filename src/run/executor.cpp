@@ -80,17 +80,18 @@ class Executor {
     return true;
   }
   bool on(const StartLanes& start) {
-    if (own_process_ == OwnProcess::yes) {
-      // Decoders' own buffers and thread stacks are all that may yet come beside what the meter hands out.
-      limit_growth(device_->meter.cap() - device_->meter.current() + decoder_bytes);
-      confine_to_reading();
-    }
     lanes_.emplace(*device_->stage, start.lanes, &steady_us,
                    Lanes::Told{[this](const BlockJob& job, std::uint32_t tile) {
                                  tell(TileIsMade{job.ticket, tile});
                                },
                                [this](const BlockJob& job, const BlockOutcome& outcome) { finish(job, outcome); }});
     decoder_ = std::jthread{[this] { decode_all(); }};
+    if (own_process_ == OwnProcess::yes) {
+      // After the threads: their stacks count too. What may yet come are decoders' own buffers, beside what the meter
+      // hands out.
+      limit_growth(device_->meter.cap() - device_->meter.current() + decoder_bytes);
+      confine_to_reading();
+    }
     return true;
   }
   bool on(const TimeTiles& order) {

@@ -17,6 +17,7 @@
 #include <deque>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "base/file.hpp"
 #include "base/log.hpp"
@@ -70,12 +71,17 @@ class LastWords {
 
   void read() {
     std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): read fills it
-    for (;;) {
+    // Not for ever: a child that talks as fast as we read must not keep the rank from its work.
+    for (int round = 0; round < 16; ++round) {
       const ssize_t count = ::read(pipe_.get(), buffer.data(), buffer.size());
       if (count <= 0) {
         break;
       }
       text_.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    constexpr std::size_t longest_line = 4096;
+    if (text_.size() > longest_line && text_.find('\n') == std::string::npos) {
+      text_ += '\n';
     }
     for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
       say(text_.substr(0, end));
@@ -237,14 +243,17 @@ class ProcessHost final : public ExecutorHost {
                     : from_outside                             ? DeathCause::killed
                                                                : DeathCause::crashed;
     } else {
-      death.how = fmt::format("exit code {}", WEXITSTATUS(status));
-      death.cause = DeathCause::crashed;
+      // Nobody can tell how, where whoever started us has children reaped by the kernel.
+      death.how = waited == child_.pid ? fmt::format("exit code {}", WEXITSTATUS(status)) : "nobody saw how";
+      death.cause = is_hung_ ? DeathCause::hung : waited == child_.pid ? DeathCause::crashed : DeathCause::killed;
     }
     return death;
   }
 
   bool kill_hung() override {
-    is_hung_ = true;
+    if (std::exchange(is_hung_, true)) {
+      return false;  // A process that waits for a dead disk takes its time to go.
+    }
     ::kill(child_.pid, SIGKILL);
     return true;
   }

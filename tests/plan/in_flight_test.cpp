@@ -162,6 +162,27 @@ TEST_F(InFlightTest, HangsWhenItsFirstBlockStandsStillOrNothingIsSaid) {
   EXPECT_TRUE(blocks_.hangs(2006, 5)) << "given, and never begun";
 }
 
+TEST_F(InFlightTest, BlocksThatBeginTogetherHaveEachTheirTime) {
+  for (InFlight::Ticket ticket = 1; ticket <= 80; ++ticket) {
+    add(ticket, 10);
+  }
+  begin(0);
+  for (InFlight::Ticket ticket = 1; ticket <= 80; ++ticket) {
+    const auto done_s = 4 * static_cast<double>(ticket);
+    EXPECT_FALSE(blocks_.hangs(done_s - 0.1, 5)) << "block " << ticket;
+    blocks_.answered(ticket, done_s);
+    EXPECT_FALSE(blocks_.hangs(done_s + 0.1, 5)) << "after block " << ticket;
+  }
+}
+
+TEST_F(InFlightTest, AStandstillOfTheWorkerIsNoHang) {
+  add(1, 10);
+  begin(0);
+  blocks_.stood_still(400);
+  EXPECT_FALSE(blocks_.hangs(404, 5));
+  EXPECT_TRUE(blocks_.hangs(406, 5));
+}
+
 TEST_F(InFlightTest, AHangOverOneItemIsThatItemsDoing) {
   add(1, 10);
   begin();
