@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <thread>
 
 #include "base/error.hpp"
@@ -22,7 +25,8 @@ namespace {
 /// mpirun gives its ranks a second between SIGTERM and SIGKILL, too.
 constexpr std::chrono::milliseconds patience{1000};
 
-/// The processes of this machine that have our name in their environment: our ranks, and what they have started.
+/// The processes of this machine that have our name in their environment: mpirun, our ranks, and what they have
+/// started.
 std::vector<pid_t> ranks_here() {
   const std::string mark = fmt::format("{}={}", supervised_variable, supervisor_name());
   std::vector<pid_t> found;
@@ -33,13 +37,10 @@ std::vector<pid_t> ranks_here() {
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{} || pid == ::getpid()) {
       continue;
     }
-    try {
-      const std::string variables = '\0' + read_text(entry->path() / "environ") + '\0';
-      if (variables.find('\0' + mark + '\0') != std::string::npos) {
-        found.push_back(pid);
-      }
-    } catch (const Error&) {
-      continue;  // gone, or another user's
+    std::ifstream file{entry->path() / "environ"};  // of no size, by its inode; empty where we may not look
+    const std::string variables = '\0' + std::string{std::istreambuf_iterator<char>{file}, {}};
+    if (variables.find('\0' + mark + '\0') != std::string::npos) {
+      found.push_back(pid);
     }
   }
   return found;
@@ -81,6 +82,7 @@ bool Launcher::runs() {
     std::this_thread::sleep_for(std::chrono::milliseconds{10});  // it has closed its stderr, and goes on
   }
   relay();
+  look_for_ranks();
   if (ended_at_ && Clock::now() - *ended_at_ > patience) {
     ::kill(-child_.pid, SIGKILL);
   }
@@ -105,6 +107,25 @@ void Launcher::end() {
     ended_at_ = Clock::now();
     ::kill(-child_.pid, SIGTERM);
   }
+}
+
+void Launcher::look_for_ranks() {
+  if (Clock::now() < next_look_) {
+    return;
+  }
+  next_look_ = Clock::now() + std::chrono::milliseconds{had_company_ ? 1000 : 50};  // The first may die at once.
+  const std::vector<pid_t> here = ranks_here();
+  if (std::any_of(here.begin(), here.end(), [&](pid_t pid) { return pid != child_.pid; })) {
+    had_company_ = true;
+    in_company_ = Clock::now();
+  }
+}
+
+bool Launcher::is_left_alone() const {
+  // On a busy machine, and with many others to reach, the first process takes its time.
+  constexpr std::chrono::seconds longest_start{30};
+  constexpr std::chrono::seconds longest_end{10};
+  return Clock::now() - in_company_ > (had_company_ ? longest_end : longest_start);
 }
 
 void Launcher::relay() {

@@ -26,6 +26,9 @@ class Launcher {
   void ask_to_drain() const;
   /// Ends all of it, now: mpirun gets a second to do it in order.
   void end();
+  /// True when mpirun has long been the only process of this start on this machine: no rank, no `srun` or `ssh` that
+  /// holds ranks elsewhere. When its ranks die as they start, it may wait for a lock of its own for ever.
+  [[nodiscard]] bool is_left_alone() const;
 
   /// The rest once it has ended. As a shell tells it: mpirun's exit code, or 128 + the signal that ended it.
   [[nodiscard]] int code() const noexcept { return code_; }
@@ -35,6 +38,7 @@ class Launcher {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void look_for_ranks();
   void relay();
   void say(const std::string& line);
 
@@ -42,7 +46,10 @@ class Launcher {
   bool running_ = true;
   int code_ = 0;
   std::optional<Clock::time_point> ended_at_;  ///< when end() was called
-  std::string text_;                           ///< read, not yet a whole line
+  Clock::time_point next_look_;
+  bool had_company_ = false;
+  Clock::time_point in_company_ = Clock::now();  ///< when it was last seen so; at first, its start
+  std::string text_;                             ///< read, not yet a whole line
   std::string talk_;
   bool ranks_spoke_ = false;
   LauncherNoise noise_;

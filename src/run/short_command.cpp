@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "run/child_process.hpp"
+#include "run/signals.hpp"
 
 namespace pantile {
 namespace {
@@ -59,9 +60,10 @@ std::vector<ShortCommand> run_short_commands(const std::vector<std::vector<std::
   commands.reserve(lines.size());
   std::transform(lines.begin(), lines.end(), std::back_inserter(commands), begin);
   const auto deadline = std::chrono::steady_clock::now() + limit;
+  const int signals = stop_signals();
   for (bool any = true; any; std::this_thread::sleep_for(std::chrono::milliseconds{any ? 10 : 0})) {
     any = false;
-    const bool late = std::chrono::steady_clock::now() >= deadline;
+    const bool late = std::chrono::steady_clock::now() >= deadline || stop_signals() > signals;
     for (Running& command : commands) {
       if (command.child && look(command)) {
         command.child.reset();

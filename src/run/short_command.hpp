@@ -15,7 +15,7 @@ struct ShortCommand {
 /// is thrown away.
 [[nodiscard]] ShortCommand run_short_command(const std::vector<std::string>& line, std::chrono::milliseconds limit);
 
-/// Several at the same time.
+/// Several at the same time. Those that still run when a signal asks this process to stop are killed then.
 [[nodiscard]] std::vector<ShortCommand> run_short_commands(const std::vector<std::vector<std::string>>& lines,
                                                            std::chrono::milliseconds limit);
 

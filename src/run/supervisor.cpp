@@ -12,6 +12,7 @@
 #include <thread>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 #include "base/log.hpp"
 #include "plan/restarts.hpp"
@@ -46,8 +47,10 @@ Settled settled(const RunLayout& layout) {
   try {
     settled.run_id = read_identity(layout).run_id;
     replay_journal(layout.journal(), [&](Epoch, const JournalRecord& record) {
-      settled.records +=
-          std::holds_alternative<ShardCommit>(record) || std::holds_alternative<ItemQuarantined>(record) ? 1 : 0;
+      settled.records += std::holds_alternative<ShardCommit>(record) || std::holds_alternative<ShardAdopted>(record) ||
+                                 std::holds_alternative<ItemQuarantined>(record)
+                             ? 1
+                             : 0;
     });
   } catch (const Error& error) {
     log::debug("{}", error.what());  // there is no run yet; what else is wrong the ranks will say
@@ -112,7 +115,7 @@ class Supervisor {
       if (!parted_ && read_loss(launcher.talk()).whole_host) {
         parted_ = Clock::now();
       }
-      if (parted_ && Clock::now() - *parted_ > longest_farewell) {
+      if ((parted_ && Clock::now() - *parted_ > longest_farewell) || is_over(launcher)) {
         launcher.end();
       } else if (live_ && Clock::now() - changed_ > patience_with(live_->state)) {
         log::error("nothing was heard of the ranks for {} s: ending them",
@@ -123,6 +126,11 @@ class Supervisor {
     }
     look_at_live();
     return {launcher.code(), launcher.talk(), launcher.ranks_spoke() || live_.has_value()};
+  }
+
+  /// mpirun waits for nobody. Of ranks elsewhere that it does not hold by a process here, live.json tells.
+  [[nodiscard]] bool is_over(const Launcher& launcher) const {
+    return launcher.is_left_alone() && (hosts_.empty() || (live_ && Clock::now() - changed_ > longest_farewell));
   }
 
   static std::chrono::seconds patience_with(RunState state) {
@@ -233,6 +241,9 @@ class Supervisor {
       return std::nullopt;
     }
     std::vector<Host> left = answering(hosts_, host_patience);
+    if (stop_signals() > 0) {
+      return stop_signals() > 1 ? ExitCode::interrupted : ExitCode::stopped;  // nobody waits for a machine any more
+    }
     if (left.empty()) {
       log::error("{}, and none of {} answers. What is committed is safe: the same command goes on from there.", lost,
                  host_list(hosts_));
