@@ -1,13 +1,18 @@
-// What the supervisor reads, without a process: mpirun's talk, Slurm's lists, requests to a run.
+// What the supervisor reads, without ranks: mpirun's talk, Slurm's lists, requests to a run; and whom it ends.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "base/temp_folder.hpp"
+#include "run/child_process.hpp"
 #include "run/control.hpp"
 #include "run/hosts.hpp"
+#include "run/launcher.hpp"
 #include "run/lifeline.hpp"
 #include "run/loss.hpp"
 #include "run/short_command.hpp"
@@ -114,6 +119,21 @@ TEST(Lifeline, ASupervisorOfThisMachineIsWatchedAndNoOther) {
   EXPECT_FALSE(SupervisorWatch{}.is_gone());
   ::unsetenv(supervised_variable);
   EXPECT_FALSE(SupervisorWatch{}.is_gone());
+}
+
+TEST(Ranks, OfThisStartAreFoundAndEnded) {
+  const Child stranger = start_child({"sleep", "20"}, Hears::errors);
+  ::setenv(supervised_variable, supervisor_name().c_str(), 1);
+  const Child rank = start_child({"sleep", "20"}, Hears::errors);
+  ::unsetenv(supervised_variable);
+  int status = 0;
+  do {
+    end_ranks_here();  // A process has no environment for a moment while it starts.
+  } while (::waitpid(rank.pid, &status, WNOHANG) == 0);
+  EXPECT_EQ(exit_code(status), 128 + SIGKILL);
+  EXPECT_EQ(::waitpid(stranger.pid, &status, WNOHANG), 0) << "not one of ours";
+  ::kill(stranger.pid, SIGKILL);
+  ::waitpid(stranger.pid, &status, 0);
 }
 
 }  // namespace
