@@ -26,6 +26,8 @@ struct Open {
   Hash128 model_digest;             ///< the model file must have it
   std::uint64_t cap_bytes = 0;      ///< of the device, all included
   std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers, a process of its own
+  Extent check_tile{};  ///< core input pixels; not empty: tiles of nothing are made first, to see that the device can
+  std::int32_t check_lanes = 1;  ///< how many of them at once
 };
 /// The tiles are planned: how many lanes to start.
 struct StartLanes {
@@ -72,9 +74,11 @@ struct Opened {
 struct TilesTimed {
   double tiles_per_s = 0;  ///< of all lanes together; 0: they could not be made
 };
+/// Also said later, when an open executor cannot go on.
 struct OpenFailed {
   std::int32_t code = 1;  ///< ExitCode
   std::string text;
+  bool again = true;  ///< another executor may do better
 };
 /// Its item is being read and decoded: from here on a death of the executor may be the item's doing.
 struct BlockBegins {
@@ -151,7 +155,8 @@ void fields(Archive& archive, ProbeSample& probe) {
 }
 template <class Archive>
 void fields(Archive& archive, Open& message) {
-  archive(message.config, message.config_folder, message.model_digest, message.cap_bytes, message.outside_bytes);
+  archive(message.config, message.config_folder, message.model_digest, message.cap_bytes, message.outside_bytes,
+          message.check_tile, message.check_lanes);
 }
 template <class Archive>
 void fields(Archive& archive, StartLanes& message) {
@@ -182,7 +187,7 @@ void fields(Archive& archive, Opened& message) {
 }
 template <class Archive>
 void fields(Archive& archive, OpenFailed& message) {
-  archive(message.code, message.text);
+  archive(message.code, message.text, message.again);
 }
 template <class Archive>
 void fields(Archive& archive, BlockBegins& message) {

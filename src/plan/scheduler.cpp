@@ -198,6 +198,7 @@ void Scheduler::handle(const Drain& event) {
     return;
   }
   patience_s_ = event.patience_s;
+  patience_ends_s_ = now_s_ + event.patience_s;
   for (const auto& [id, rank] : ranks_.all()) {
     commands_.push_back(Recall{id, event.patience_s});
   }
@@ -294,6 +295,21 @@ Rank* Scheduler::heard_from(RankId id) {
 
 // ---- the end --------------------------------------------------------------------------------------------------------
 
+bool Scheduler::is_silent(const Rank& rank) const {
+  if (rank.queue.empty()) {
+    return false;
+  }
+  const double silent_s = now_s_ - rank.progress_s;
+  if (patience_s_ && std::min(silent_s, now_s_ - patience_ends_s_) > settings_.last_patience_s) {
+    return true;  // It was asked for its items, and has given none back.
+  }
+  if (!ranks_.any_speed_known()) {
+    return silent_s > settings_.hang_unknown_s;
+  }
+  const double predicted_s = static_cast<double>(rank.queue.front().px) / rank.speed.px_per_s();
+  return silent_s > std::max(settings_.hang_min_s, settings_.hang_factor * predicted_s);
+}
+
 void Scheduler::find_hanging() {
   if (space_ == Space::full && !is_ending()) {
     return;  // Their silence is the disk's.
@@ -304,25 +320,18 @@ void Scheduler::find_hanging() {
       std::count_if(ranks_.all().begin(), ranks_.all().end(), [](const auto& one) { return !one.second.hangs; });
   for (const auto& key : ledger_.promised_before(now_s_ - settings_.seal_timeout_s)) {
     const auto* const rank = ranks_.find(key.rank);
-    if (had_room &&
-        healthy > (rank != nullptr && !rank->hangs ? 1 : 0)) {  // else nobody else is there to make its items
+    const bool is_anyone_else_well = healthy > (rank != nullptr && !rank->hangs ? 1 : 0);
+    if (had_room && (is_anyone_else_well || patience_s_)) {  // else nobody is there to make its items
       refile(ledger_.withdraw(key.rank, key.shard));
     }
   }
   for (auto& [id, rank] : ranks_.all()) {
-    if (rank.hangs || healthy < 2) {
+    if (rank.hangs || (healthy < 2 && !patience_s_)) {
       continue;  // with nobody else to do its work, a rank is waited for
     }
     const bool is_late_to_seal =
         had_room && rank.seal_asked_s && now_s_ - *rank.seal_asked_s > settings_.seal_timeout_s;
-    bool is_silent = false;
-    if (!rank.queue.empty() && ranks_.any_speed_known()) {
-      const double predicted_s = static_cast<double>(rank.queue.front().px) / rank.speed.px_per_s();
-      is_silent = now_s_ - rank.progress_s > std::max(settings_.hang_min_s, settings_.hang_factor * predicted_s);
-    } else if (!rank.queue.empty()) {
-      is_silent = now_s_ - rank.progress_s > settings_.hang_unknown_s;
-    }
-    if (is_late_to_seal || is_silent) {
+    if (is_late_to_seal || is_silent(rank)) {
       set_hangs(rank, true);
       --healthy;
     }

@@ -34,6 +34,7 @@ struct SchedulerSettings {
   double hang_factor = 5;       ///< a rank that is silent for this many times the predicted time of its item hangs …
   double hang_min_s = 30;       ///< … but never before this
   double hang_unknown_s = 600;  ///< … and after this if no rank's speed is known, so that nothing can be predicted
+  double last_patience_s = 15;  ///< a rank that has not given its items back so long after it should have, hangs
   double seal_timeout_s = 300;  ///< a rank that does not seal within this time hangs, and its shard is refused
   /// How many ranks will join or turn out unable to. The first item is handed out when they have, or `gather_s` after
   /// the first: else the rank that happens to be first takes the largest items, and were it the slowest. No item is
@@ -170,6 +171,7 @@ class Scheduler {
   [[nodiscard]] bool is_ending() const { return patience_s_.has_value() || out_of_time_; }
   [[nodiscard]] bool dispatches() const { return !is_ending() && space_ == Space::enough && !waiting_.empty(); }
   [[nodiscard]] bool has_rows_to_seal(const Rank& rank) const;
+  [[nodiscard]] bool is_silent(const Rank& rank) const;
   void find_hanging();
   void ask_seals();
   void conclude();
@@ -186,6 +188,7 @@ class Scheduler {
   std::uint32_t ranks_joined_ = 0;  ///< or unable to
   double first_joined_s_ = 0;
   std::optional<double> patience_s_;  ///< since a request to stop: the least that was told
+  double patience_ends_s_ = 0;        ///< when it is over: all items that are not computed are on their way back
   std::optional<double> deadline_s_;
   double first_dispatch_s_ = -1;  ///< negative: nothing was handed out yet
   bool out_of_time_ = false;      ///< nothing that is left fits before the deadline

@@ -11,8 +11,11 @@
 namespace pantile {
 namespace {
 
-/// Loading a large model from slow storage takes its time.
+/// Loading a large model from slow storage takes its time; once that is known, it should not take much longer.
 constexpr double longest_opening_s = 1800;
+constexpr double slower_opening = 4;
+/// For an executor that is in the middle of something when the run ends.
+constexpr double last_patience_s = 1;
 /// Before the second executor in a row that did nothing, doubled for each further one.
 constexpr double first_pause_s = 0.5;
 constexpr double longest_pause_s = 8;
@@ -42,10 +45,17 @@ BlockMaker::BlockMaker(std::unique_ptr<ExecutorHost> host, Open open, double pat
   host_->send(open_);
 }
 
-void BlockMaker::start_lanes(std::int32_t lanes, double now_s) {
+void BlockMaker::start_lanes(std::int32_t lanes, Extent tile, double now_s) {
   lanes_ = lanes;
+  tile_ = tile;
+  open_.check_lanes = lanes;
+  opening_took_s_ = now_s - phase_since_s_;
+  start_lanes(now_s);
+}
+
+void BlockMaker::start_lanes(double now_s) {
   phase_ = Phase::open;
-  host_->send(StartLanes{lanes});
+  host_->send(StartLanes{lanes_});
   give(now_s);
 }
 
@@ -89,11 +99,8 @@ std::optional<BlockMaker::News> BlockMaker::poll(double now_s) {
     return news;
   }
   if (phase_ == Phase::pausing) {
-    if (now_s - phase_since_s_ >= pause_s_) {
-      host_->restart();
-      host_->send(open_);
-      phase_ = Phase::opening;
-      phase_since_s_ = now_s;
+    if (now_s - phase_since_s_ >= pause_s_ && !left_off_s_) {
+      restart(now_s);
     }
     return std::nullopt;
   }
@@ -106,8 +113,20 @@ std::optional<BlockMaker::News> BlockMaker::poll(double now_s) {
     bury(*death, now_s);
   } else {
     look_for_hang(now_s);
+    wait_no_longer(now_s);
   }
   return std::nullopt;
+}
+
+void BlockMaker::restart(double now_s) {
+  phase_ = Phase::opening;
+  phase_since_s_ = now_s;
+  try {
+    host_->restart();
+    host_->send(open_);
+  } catch (const Error& error) {
+    bury({.cause = DeathCause::killed, .how = error.what(), .pid = 0, .oom_kills = 0, .words = {}}, now_s);
+  }
 }
 
 std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double now_s) {
@@ -116,7 +135,7 @@ std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double no
       return std::move(*opened);
     }
     log::info("a new executor has taken over");
-    start_lanes(lanes_, now_s);
+    start_lanes(now_s);
     return std::nullopt;
   }
   if (const auto* const begins = std::get_if<BlockBegins>(&message)) {
@@ -148,17 +167,26 @@ std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double no
     return *beat;
   }
   if (auto* const failed = std::get_if<OpenFailed>(&message)) {
-    return std::move(*failed);
+    if (lanes_ == 0 || !failed->again || !host_->kill(DeathCause::crashed)) {
+      return std::move(*failed);
+    }
+    failure_ = std::move(failed->text);
+    return std::nullopt;
   }
   expect(false, "a worker does not time tiles");
   return std::nullopt;
 }
 
 /// The blocks that nobody is to blame for are given to the next executor, with the tiles that they have.
-void BlockMaker::bury(const ExecutorDeath& death, double now_s) {
+void BlockMaker::bury(ExecutorDeath death, double now_s) {
   const InFlight::Verdict verdict = in_flight_.died(death.cause);
-  certify_(death, verdict.begun);
-  if (verdict.retire) {
+  if (!failure_.empty()) {
+    death.how = std::exchange(failure_, {});
+  }
+  if (!left_off_s_ || death.cause != DeathCause::killed) {
+    certify_(death, verdict.begun);
+  }
+  if (verdict.retire && !left_off_s_) {
     throw Error{
         fmt::format("the executor died {} times in a row ({}) with no image to blame: this device is given up. "
                     "Its last words are in the log above; `pantile doctor` tests the machine.",
@@ -175,6 +203,7 @@ void BlockMaker::bury(const ExecutorDeath& death, double now_s) {
     fail(ticket, {Fault::none, "cancelled"});
   }
   pause_s_ = verdict.deaths < 2 ? 0 : std::min(longest_pause_s, first_pause_s * (1U << (verdict.deaths - 2)));
+  open_.check_tile = death.cause == DeathCause::killed ? Extent{} : tile_;
   phase_ = Phase::pausing;
   phase_since_s_ = now_s;
 }
@@ -195,11 +224,18 @@ void BlockMaker::look_for_hang(double now_s) {
     phase_since_s_ += now_s - next_look_s_;
   }
   next_look_s_ = now_s + 0.2;
-  const bool hangs = phase_ == Phase::open ? in_flight_.hangs(now_s, patience_s_)
-                                           : now_s - phase_since_s_ > std::max(longest_opening_s, patience_s_);
-  if (hangs && host_->kill_hung()) {
+  const double opening_s = std::max(patience_s_, lanes_ == 0 ? longest_opening_s : slower_opening * opening_took_s_);
+  const bool hangs = phase_ == Phase::open ? in_flight_.hangs(now_s, patience_s_) : now_s - phase_since_s_ > opening_s;
+  if (hangs && host_->kill(DeathCause::hung)) {
     log::warn("nothing moves in the executor for {:.0f} s: it is ended, and another one started",
-              phase_ == Phase::open ? patience_s_ : std::max(longest_opening_s, patience_s_));
+              phase_ == Phase::open ? patience_s_ : opening_s);
+  }
+}
+
+void BlockMaker::wait_no_longer(double now_s) {
+  if (left_off_s_ && now_s - *left_off_s_ > last_patience_s && in_flight_.given() > 0 &&
+      host_->kill(DeathCause::killed)) {
+    log::debug("the executor is in the middle of something that lasts: it is ended");
   }
 }
 

@@ -33,11 +33,16 @@ class BlockMaker {
   /// `patience_s`: without progress for so long, an executor hangs.
   BlockMaker(std::unique_ptr<ExecutorHost> host, Open open, double patience_s, Certify certify, double now_s);
 
-  void start_lanes(std::int32_t lanes, double now_s);
+  /// `tile`: the core of the planned tiles. An executor whose predecessor died of its own doing makes some of nothing,
+  /// on all lanes at once, before it is given a block: a device that dies at real work is not to blame images for it.
+  void start_lanes(std::int32_t lanes, Extent tile, double now_s);
   /// Tickets grow. `alone`: the item has failed before.
   void make(RunBlock run, bool alone, double now_s);
   /// What is not begun of this item is not made; each of its blocks is still answered.
   void cancel(ItemId item);
+  /// Everything was cancelled, and nothing more will be made: what the executor has begun is waited for a moment only,
+  /// and a new one is not needed.
+  void leave_off(double now_s) { left_off_s_ = now_s; }
   /// The worker is done with the item.
   void settled(ItemId item) { in_flight_.settled(item); }
 
@@ -49,10 +54,13 @@ class BlockMaker {
   enum class Phase : std::uint8_t { opening, open, pausing };
 
   void give(double now_s);
+  void restart(double now_s);
+  void start_lanes(double now_s);
   [[nodiscard]] std::optional<News> sift(FromExecutor message, double now_s);
-  void bury(const ExecutorDeath& death, double now_s);
+  void bury(ExecutorDeath death, double now_s);
   void fail(InFlight::Ticket ticket, Failure failure);
   void look_for_hang(double now_s);
+  void wait_no_longer(double now_s);
 
   std::unique_ptr<ExecutorHost> host_;
   Open open_;
@@ -61,8 +69,12 @@ class BlockMaker {
   Phase phase_ = Phase::opening;
   double phase_since_s_;
   double pause_s_ = 0;
+  double opening_took_s_ = 0;  ///< the first time
   double next_look_s_ = 0;
   std::int32_t lanes_ = 0;  ///< 0: not planned yet
+  Extent tile_;
+  std::string failure_;  ///< why the executor that is ended could not go on, by its own words
+  std::optional<double> left_off_s_;
   InFlight in_flight_;
   std::map<InFlight::Ticket, RunBlock> orders_;
   std::set<InFlight::Ticket> cancelled_;  ///< that the executor has not answered

@@ -147,6 +147,10 @@ class Executor {
     device_->slabs.trim_idle();
     meter.set_cap(budget(open, meter));
     meter.reset_peak();
+    if (!open.check_tile.empty() && tiles_per_s(*device_->stage, open.check_tile, open.check_lanes, {}) <= 0) {
+      throw Error{fmt::format("the device does not make {} tiles of {} at once any more", open.check_lanes,
+                              to_string(open.check_tile))};
+    }
     return {.device_class = cpu_device_class(),
             .engine = "ONNX Runtime " + device_->engine.version(),
             .budget_bytes = meter.cap() - meter.current(),
@@ -170,7 +174,7 @@ class Executor {
   /// The decoder's thread: blocks of one item follow each other, so what is decoded whole serves them all.
   void decode_all() {
     ItemDecoder decoder{limits_, alpha_, [this](std::uint64_t bytes) { return charge_bytes(bytes); }};
-    while (const std::optional<RunBlock> run = queue_.pop()) {
+    for (std::optional<RunBlock> run = queue_.pop(); run && !stopping_; run = queue_.pop()) {
       if (take_cancelled(run->ticket)) {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
         continue;
@@ -190,6 +194,9 @@ class Executor {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
       } else if (decoded) {
         lanes_->add(job_of(*run, grid, decoded.value()));
+        if (is_cancelled(run->ticket)) {
+          lanes_->cancel(run->ticket);  // It was, between the two lines above.
+        }
       } else {
         tell(BlockHasFailed{run->ticket, decoded.failure().fault, decoded.failure().detail});
       }
@@ -204,7 +211,7 @@ class Executor {
     try {
       return decoder.decode(run, needed_of(run, grid));
     } catch (const MissingModule& missing) {
-      tell(OpenFailed{static_cast<std::int32_t>(ExitCode::failed), missing.what()});
+      tell(OpenFailed{static_cast<std::int32_t>(ExitCode::failed), missing.what(), false});
       return std::nullopt;
     }
   }
@@ -234,7 +241,7 @@ class Executor {
         return Charge{device_->meter, bytes};
       } catch (const std::bad_alloc&) {
         const bool made_room = device_->slabs.trim_idle() > 0;
-        if (alone && !made_room) {
+        if (stopping_ || (alone && !made_room)) {
           throw;
         }
       }
@@ -278,8 +285,13 @@ class Executor {
     const std::lock_guard lock{cancelled_mutex_};
     return cancelled_.erase(ticket) > 0;
   }
+  [[nodiscard]] bool is_cancelled(std::uint64_t ticket) {
+    const std::lock_guard lock{cancelled_mutex_};
+    return cancelled_.contains(ticket);
+  }
 
   void stop() {
+    stopping_ = true;
     queue_.close();
     decoder_ = {};
     lanes_.reset();
@@ -292,6 +304,7 @@ class Executor {
   ImageConfig::Alpha alpha_ = ImageConfig::Alpha::drop;
   DecodeLimits limits_;
   BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena
+  std::atomic<bool> stopping_ = false;
   std::mutex cancelled_mutex_;
   std::set<std::uint64_t> cancelled_;  ///< tickets
   std::optional<Lanes> lanes_;

@@ -24,7 +24,7 @@ class ThreadHost final : public ExecutorHost {
     return bytes ? std::optional{decode_message<FromExecutor>(*bytes)} : std::nullopt;
   }
   [[nodiscard]] std::optional<ExecutorDeath> ended() override { return std::nullopt; }
-  bool kill_hung() override { return false; }
+  bool kill(DeathCause /*cause*/) override { return false; }
   void restart() override { expect(false, "a thread does not die alone"); }
 
  private:

@@ -35,8 +35,8 @@ class ExecutorHost {
   [[nodiscard]] virtual std::optional<FromExecutor> receive() = 0;
   /// How it ended, once, after all that it said was received.
   [[nodiscard]] virtual std::optional<ExecutorDeath> ended() = 0;
-  /// Ends it at once because it makes no progress; ended() tells. False if that is impossible: it is a thread.
-  virtual bool kill_hung() = 0;
+  /// Ends it at once; ended() tells, with this cause. False if it is under way already, or impossible: it is a thread.
+  virtual bool kill(DeathCause cause) = 0;
   /// Another one, in the place of one that has ended. Throws Error if it cannot be started.
   virtual void restart() = 0;
 };

@@ -238,22 +238,23 @@ class ProcessHost final : public ExecutorHost {
       const int number = WTERMSIG(status);
       death.how = signal_name(number);
       const bool from_outside = number == SIGKILL || number == SIGTERM;
-      death.cause = is_hung_                                   ? DeathCause::hung
+      death.cause = killed_for_                                ? *killed_for_
                     : number == SIGKILL && death.oom_kills > 0 ? DeathCause::out_of_memory
                     : from_outside                             ? DeathCause::killed
                                                                : DeathCause::crashed;
     } else {
       // Nobody can tell how, where whoever started us has children reaped by the kernel.
       death.how = waited == child_.pid ? fmt::format("exit code {}", WEXITSTATUS(status)) : "nobody saw how";
-      death.cause = is_hung_ ? DeathCause::hung : waited == child_.pid ? DeathCause::crashed : DeathCause::killed;
+      death.cause = killed_for_ ? *killed_for_ : waited == child_.pid ? DeathCause::crashed : DeathCause::killed;
     }
     return death;
   }
 
-  bool kill_hung() override {
-    if (std::exchange(is_hung_, true)) {
+  bool kill(DeathCause cause) override {
+    if (killed_for_) {
       return false;  // A process that waits for a dead disk takes its time to go.
     }
+    killed_for_ = cause;
     ::kill(child_.pid, SIGKILL);
     return true;
   }
@@ -261,7 +262,8 @@ class ProcessHost final : public ExecutorHost {
   void restart() override {
     expect(has_ended_, "an executor is replaced when it has ended");
     child_ = start_child(arena_);
-    has_ended_ = is_hung_ = false;
+    has_ended_ = false;
+    killed_for_.reset();
     closed_at_.reset();
   }
 
@@ -269,7 +271,7 @@ class ProcessHost final : public ExecutorHost {
   const Arena& arena_;
   Child child_;
   bool has_ended_ = false;
-  bool is_hung_ = false;
+  std::optional<DeathCause> killed_for_;  ///< by us
   std::optional<Clock::time_point> closed_at_;
 };
 

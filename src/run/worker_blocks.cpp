@@ -20,7 +20,7 @@ void Worker::on(Opened& opened) {
   tile_ = plan.core;
   lanes_ = plan.lanes;
   shards_ = parts_.open_store(shard_settings(welcome_, config_, transport_.self()), *arena_, *log_);
-  maker_->start_lanes(lanes_, now_s());
+  maker_->start_lanes(lanes_, tile_, now_s());
   say(Ready{parts_.share.device, device_class_, opened.engine, lanes_, budget_.cap, tile_, plan.why});
 }
 
@@ -156,6 +156,9 @@ void Worker::give_back_begun() {
     std::erase(waiting_, id);
     maker_->cancel(id);
     settle(id);
+  }
+  if (maker_) {
+    maker_->leave_off(now_s());
   }
 }
 

@@ -293,6 +293,15 @@ TEST(Scheduler, ASilentRankHangsAlsoWhereNoSpeedIsKnown) {
   EXPECT_TRUE(desk.scheduler.ranks().at(0).hangs);
 }
 
+TEST(Scheduler, AtAStopNobodyWaitsForARankThatGivesNothingBack) {
+  Desk desk{items_of({100, 90}), {.last_patience_s = 15, .expected_ranks = 1}};
+  desk.hear(RankJoined{.rank = r1}).hear(Drain{3}, 100).hear(Tick{}, 117);
+  EXPECT_THAT(desk.all<Finished>(), IsEmpty());
+  desk.hear(Tick{}, 119);
+  ASSERT_THAT(desk.all<Finished>(), SizeIs(1)) << "although it is the only one";
+  EXPECT_EQ(desk.all<Finished>()[0].outcome, Outcome::drained);
+}
+
 TEST(Scheduler, ARankIsAskedOnceToSealAndHangsIfItNeverAnswers) {
   Desk desk{items_of({100}), {.seal_timeout_s = 300, .expected_ranks = 2}};
   desk.hear(RankJoined{.rank = r1}).hear(RankJoined{.rank = r2});

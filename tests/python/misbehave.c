@@ -1,14 +1,18 @@
 // Loaded before the program (LD_PRELOAD): in an executor, opening a file whose name holds one of these words does what a
-// broken decoder might do. Nothing of the program itself is made for tests.
+// broken decoder might do. PANTILE_SICK_FROM=BYTES: a device that dies once its tiles take so much memory.
+// PANTILE_SPAWNS_FAIL=A-B: the system refuses the A-th to B-th executor. Nothing of the program itself is made for tests.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,5 +90,32 @@ static void misbehave(const char* path) {
     int (*const real)(const char*, int, ...) = (int (*)(const char*, int, ...))dlsym(RTLD_NEXT, #name); \
     return real(path, flags, mode);                                                                   \
   }
+int mprotect(void* begin, size_t bytes, int rights) {
+  const char* const limit = getenv("PANTILE_SICK_FROM");
+  static atomic_long taken = 0;
+  taken += (rights & PROT_WRITE) != 0 ? (long)bytes : -(long)bytes;
+  if (limit != NULL && taken >= strtol(limit, NULL, 10) && in_executor()) {
+    raise(SIGSEGV);
+  }
+  int (*const real)(void*, size_t, int) = (int (*)(void*, size_t, int))dlsym(RTLD_NEXT, "mprotect");
+  return real(begin, bytes, rights);
+}
+
+int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions, const posix_spawnattr_t* attributes,
+                char* const arguments[], char* const variables[]) {
+  static int count = 0;
+  int first = 0;
+  int last = 0;
+  const char* const fail = getenv("PANTILE_SPAWNS_FAIL");
+  ++count;
+  if (fail != NULL && sscanf(fail, "%d-%d", &first, &last) == 2 && first <= count && count <= last) {
+    return EAGAIN;
+  }
+  int (*const real)(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*, char* const[], char* const[]) =
+      (int (*)(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*, char* const[],
+               char* const[]))dlsym(RTLD_NEXT, "posix_spawn");
+  return real(pid, path, actions, attributes, arguments, variables);
+}
+
 OPEN(open)
 OPEN(open64)

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import executors_of
-from runs import BINARY, PAGES, Job, digest, environment, pantile, run, verified
+from processes import executors_of, wait_for_shard
+from runs import BINARY, PAGES, UPSCALE, Job, digest, environment, pantile, run, verified
 
 MISBEHAVE = os.environ.get("PANTILE_MISBEHAVE_LIB", "")
 
@@ -40,6 +40,8 @@ def digests_by_path(output: Path) -> dict[str, str]:
 
 
 def quarantine(output: Path) -> dict[str, dict[str, str]]:
+    if not (output / "quarantine.csv").exists():
+        return {}  # it is written at the end
     with (output / "quarantine.csv").open(newline="") as file:
         return {row["path"]: row for row in csv.DictReader(file)}
 
@@ -196,6 +198,68 @@ def test_a_device_whose_executors_all_die_is_given_up_in_words(tmp_path: Path) -
     run(job, tmp_path / "out")
     run(job, tmp_path / "whole")
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def test_a_device_that_dies_at_real_tiles_blames_no_image(tmp_path: Path) -> None:
+    shim = needs_shim()
+    job = Job(tmp_path).write()
+    process = start(job, tmp_path / "out", variables={**shim, "PANTILE_SICK_FROM": "12000000"})
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1, said
+    assert "died 3 times in a row (SIGSEGV) with no image to blame" in said
+    assert not quarantine(tmp_path / "out")
+    run(job, tmp_path / "out")
+    run(job, tmp_path / "whole")
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("refused", ["2-2", "2-4"])
+def test_an_executor_that_cannot_be_started_is_tried_again(tmp_path: Path, undisturbed: dict, refused: str) -> None:
+    shim = needs_shim()
+    job = Job(tmp_path, inputs=[PAGES, PAGES]).write()
+    process = start(job, tmp_path / "out", variables={**shim, "PANTILE_SPAWNS_FAIL": refused})
+    wait_for_shard(tmp_path / "out")
+    os.kill(executors_of(tmp_path / "out")[0], signal.SIGKILL)
+    said = process.communicate(timeout=120)[1]
+    if refused == "2-2":
+        assert process.returncode == 0, said
+    else:
+        assert process.returncode == 1, said
+        assert "cannot start the executor" in said and "Resource temporarily unavailable" in said
+        run(job, tmp_path / "out")
+    assert verified(tmp_path / "out") == undisturbed
+
+
+def test_a_model_that_goes_away_is_named_and_costs_no_image(tmp_path: Path, undisturbed: dict) -> None:
+    model = shutil.copy(UPSCALE, tmp_path / "model.onnx")
+    job = Job(tmp_path, inputs=[PAGES, PAGES], model=Path(model)).write()
+    process = start(job, tmp_path / "out")
+    wait_for_shard(tmp_path / "out")
+    os.rename(model, tmp_path / "away.onnx")
+    os.kill(executors_of(tmp_path / "out")[0], signal.SIGKILL)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1, said
+    assert "died 3 times in a row" in said and "model.onnx" in said
+    assert not quarantine(tmp_path / "out")
+    os.rename(tmp_path / "away.onnx", model)
+    run(job, tmp_path / "out")
+    assert verified(tmp_path / "out")["items"] == undisturbed["items"]
+
+
+def test_a_stop_does_not_wait_for_a_decoder_that_hangs(tmp_path: Path) -> None:
+    shim = needs_shim()
+    job = pages_and(tmp_path, "hang")
+    process = start(job, tmp_path / "out", "--set", "on_error.hang_after=10min", variables=shim)
+    wait_for_shard(tmp_path / "out")
+    time.sleep(2)  # it hangs, alone by now
+    process.terminate()
+    begin = time.monotonic()
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 75, said
+    assert time.monotonic() - begin < 60, "not by the patience with images"
+    run(job, tmp_path / "out", "--set", "on_error.hang_after=10min")
+    run(job, tmp_path / "clean", "--set", "on_error.hang_after=10min")
+    assert digest(tmp_path / "out") == digest(tmp_path / "clean")
 
 
 def test_executors_end_with_their_rank(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ class SimExecutor final : public ExecutorHost {
     return first;
   }
   std::optional<ExecutorDeath> ended() override { return std::exchange(death_, std::nullopt); }
-  bool kill_hung() override {
-    die(DeathCause::hung, "SIGKILL, it hung");
+  bool kill(DeathCause cause) override {
+    die(cause, "SIGKILL by its rank");
     return true;
   }
   void restart() override {
