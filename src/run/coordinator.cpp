@@ -120,8 +120,10 @@ void Coordinator::on(RankId from, ShardIsSealed& sealed) {
   if (!found.empty()) {
     log::error("{} is not on disk as rank {} wrote it ({}); its items are made again", sealed.name, index(from), found);
     handle(SealAborted{from, sealed.shard});
+    give_up_on_disk(found);
     return;
   }
+  unseen_ = results_get_lost() ? unseen_ : 0;
   sealed_.insert_or_assign({from, sealed.shard}, ShardCommit{sealed.name, sealed.bytes, sealed.hash, sealed.content_sum,
                                                              std::move(sealed.ranges)});
   handle(SealReady{from, sealed.shard});
@@ -183,6 +185,19 @@ void Coordinator::heed(const std::optional<SpaceKeeper::Change>& change) {
   }
 }
 
+/// To make items again mends a shard that was damaged, not a disk.
+void Coordinator::give_up_on_disk(const std::string& found) {
+  if (results_get_lost() || ++unseen_ < most_unseen) {
+    return;
+  }
+  error_ = fmt::format(
+      "{} shards in a row were not on disk as they were written, the last one: {}. Do all ranks see the same {}? It "
+      "must "
+      "be on a file system that they share.",
+      most_unseen, found, job_.config.output.dir.resolved.string());
+  drain("the results do not come together");
+}
+
 void Coordinator::drain(const std::string& why, double patience_s) {
   if (patience_s_ && *patience_s_ <= patience_s) {
     return;
@@ -236,7 +251,7 @@ Conclusion Coordinator::conclude() {
 ExitCode Coordinator::exit_code() const {
   switch (*outcome_) {
     case Outcome::complete: return job_.state.quarantine().empty() ? ExitCode::done : ExitCode::quarantined;
-    case Outcome::drained: return space_.has_given_up() ? ExitCode::failed : ExitCode::stopped;
+    case Outcome::drained: return space_.has_given_up() || results_get_lost() ? ExitCode::failed : ExitCode::stopped;
     case Outcome::out_of_ranks: return error_code_;
     case Outcome::too_many_quarantined: return ExitCode::failed;
   }

@@ -86,6 +86,7 @@ class Coordinator {
   void on(RankId from, StopRequest& request);
   void on(RankId from, WorkerGivesUp& given_up);
   void heed(const std::optional<SpaceKeeper::Change>& change);
+  void give_up_on_disk(const std::string& found);
   void drain(const std::string& why, double patience_s = drain_patience_s);
 
   // The scheduler's commands (coordinator_commands.cpp).
@@ -125,6 +126,9 @@ class Coordinator {
   double next_word_s_ = 0;
   std::optional<Outcome> outcome_;
   std::string error_;
+  static constexpr int most_unseen = 3;
+  [[nodiscard]] bool results_get_lost() const noexcept { return unseen_ >= most_unseen; }
+  int unseen_ = 0;  ///< shards in a row that were not on disk as they were written
   ExitCode error_code_ = ExitCode::failed;
   RankBook ranks_;
   std::map<std::pair<RankId, ShardId>, ShardCommit> sealed_;  ///< on disk, not yet in the journal

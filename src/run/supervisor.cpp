@@ -182,7 +182,7 @@ class Supervisor {
       return ExitCode::interrupted;
     }
     const auto is = [&](ExitCode one) { return end.code == static_cast<int>(one); };
-    if (is(ExitCode::usage) && restarts_.count() == 0) {
+    if (is(ExitCode::usage) && (!has_begun_ || restarts_.count() == 0)) {
       return ExitCode::usage;  // Later it is a folder that dying ranks still hold: they were started with good words.
     }
     if (live_ && live_->state != RunState::failed) {

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from runs import BINARY, BROKEN, ENGINE_VARIABLE, PAGES, UPSCALE, Job, digest, environment, pantile, run, verified
+from test_same_results import MPIRUN
 
 
 def refused(*arguments: object, code: int = 2, words: list[str]) -> str:
@@ -288,6 +289,20 @@ def test_when_mpirun_cannot_start_the_ranks_its_reason_is_told(tmp_path: Path) -
     assert done.returncode == 1
     assert "mpirun could not start the ranks" in done.stderr, done.stderr
     assert "nonesuch" in done.stderr, done.stderr
+
+
+def test_ranks_that_do_not_share_the_output_are_told_so(tmp_path: Path) -> None:
+    """The worker writes to a disk of its own, mounted where rank 0 sees another one."""
+    output = tmp_path / "out"
+    output.mkdir()
+    mounted = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none "{output}" && mkdir "{output}/shards" "{output}/logs" && exec "$@"', "sh"]
+    if os.geteuid() != 0 or subprocess.run([*mounted, "true"], check=False).returncode != 0:
+        pytest.skip("no right to mount a disk here")
+    command = [str(BINARY), "run", str(Job(tmp_path).write()), "--output", str(output)]
+    done = subprocess.run([*MPIRUN, "1", *command, ":", "-n", "1", *mounted, *command], capture_output=True, text=True, env=environment(), timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "Do all ranks see the same" in done.stderr, done.stderr
+    run(tmp_path / "job.yaml", output)
 
 
 @pytest.fixture
