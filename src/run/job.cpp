@@ -376,7 +376,10 @@ void begin_epoch(Job& job, const RunStart& start, const ProveShard& prove, Disk&
     log::info("{} sealed shard{} without a record {} taken up", adopted, adopted == 1 ? "" : "s",
               adopted == 1 ? "is" : "are");
   }
-  job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
+  if (job.journal.lost_tail()) {
+    job.journal.expect_ours();
+    job.folder.put_unnamed_aside(job.state);
+  }
 }
 
 void commit_start(Job& job) {
@@ -386,6 +389,7 @@ void commit_start(Job& job) {
     job.journal.append(ItemQuarantined{item, 1, failure}, job.state);
   }
   job.journal.commit();
+  job.folder.remove_orphans(job.state, job.journal.lost_tail() ? Sealed::keep : Sealed::remove);
 }
 
 }  // namespace pantile

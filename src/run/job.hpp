@@ -82,10 +82,10 @@ struct Job : Prospect {
 
 // The two parts of prepare_job() that make a job of a folder and its journal, for those who have both already.
 
-/// Begins the next epoch in the journal, takes up the shards without a record that `prove` vouches for, and sweeps the
-/// folder. Not durable yet.
+/// Begins the next epoch in the journal, and takes up the shards without a record that `prove` vouches for. Not durable
+/// yet.
 void begin_epoch(Job& job, const RunStart& start, const ProveShard& prove, Disk& disk = real_disk());
-/// Finds what is to do; what need not be tried goes into quarantine. All of it durable.
+/// Finds what is to do; what need not be tried goes into quarantine. All of it durable. Then sweeps the folder.
 void commit_start(Job& job);
 
 }  // namespace pantile

@@ -151,27 +151,12 @@ JournalReplay replay_journal(const std::filesystem::path& path,
   return replay;
 }
 
-namespace {
-
-/// Cuts off what is behind the last good record; a copy stays, since damage looks the same as a torn write.
-void cut_tail(const std::filesystem::path& path, Disk& disk, DiskFile& journal, const JournalReplay& replay) {
-  const Bytes file = read_file(disk, path);
-  const auto tail = std::span{file}.subspan(replay.valid_bytes);
-  const std::filesystem::path copy = numbered(disk, path, "torn");
-  replace_file(disk, copy, {reinterpret_cast<const char*>(tail.data()), tail.size()}, Durable::yes);
-  log::warn(
-      "{}: {} bytes behind record {} are no whole record; moved to {} (a write that a crash cut short, or damage)",
-      path.string(), tail.size(), replay.records, copy.filename().string());
-  journal.resize(replay.valid_bytes);
-  journal.sync();
-}
-
-}  // namespace
-
-Journal::Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, const JournalReplay& replay)
+Journal::Journal(std::filesystem::path path, Disk& disk, std::unique_ptr<DiskFile> file, const JournalReplay& replay)
     : path_{std::move(path)},
+      disk_{&disk},
       file_{std::move(file)},
       end_{replay.valid_bytes},
+      size_{std::max(replay.valid_bytes, replay.file_bytes)},
       sequence_{replay.records},
       chain_{replay.chain},
       epoch_{replay.epoch},
@@ -192,12 +177,14 @@ Journal Journal::open(const std::filesystem::path& path, JournalState& state, Di
     file->write(0, header);
     file->sync();
     disk.sync_folder(folder_of(path));
-    replay.valid_bytes = header.size();
+    replay.valid_bytes = replay.file_bytes = header.size();
     replay.chain = load<std::uint64_t>(std::span{header}.last(sum_bytes));
-  } else if (replay.valid_bytes < replay.file_bytes) {
-    cut_tail(path, disk, *file, replay);
   }
-  Journal journal{path, std::move(file), replay};
+  Journal journal{path, disk, std::move(file), replay};
+  if (journal.lost_tail_) {
+    log::warn("{}: {} bytes behind record {} are no whole record (a write that a crash cut short, or damage)",
+              path.string(), replay.file_bytes - replay.valid_bytes, replay.records);
+  }
   journal.keep_room();
   return journal;
 }
@@ -252,11 +239,23 @@ void Journal::append(const JournalRecord& record, JournalState& state) {
 
 /// Where locks do not reach, a run that slept for long may wake up to find that another one took it for dead.
 void Journal::expect_ours() const {
-  if (file_->size() != end_) {
+  if (file_->size() != size_) {
     throw Error{
         path_.string() + " was written by another process: this run, of epoch " + std::to_string(index(epoch_)) +
         ", is no longer the owner of its folder. What it had committed is kept; what it has not is made again."};
   }
+}
+
+/// A copy stays, since damage looks the same as a torn write.
+void Journal::keep_tail() {
+  if (size_ == end_) {
+    return;
+  }
+  Bytes tail(size_ - end_);
+  tail.resize(file_->read(end_, tail));
+  const std::filesystem::path copy = numbered(*disk_, path_, "torn");
+  replace_file(*disk_, copy, {reinterpret_cast<const char*>(tail.data()), tail.size()}, Durable::yes);
+  log::warn("{}: what was behind its last good record is moved to {}", path_.string(), copy.filename().string());
 }
 
 void Journal::commit() {
@@ -266,10 +265,18 @@ void Journal::commit() {
   }
   broken_ = true;  // until it is proved otherwise: both calls below may throw
   expect_ours();
+  keep_tail();
   file_->write(end_, buffer_);
-  file_->sync_data();
-  broken_ = false;
   end_ += buffer_.size();
+  if (size_ > end_) {
+    file_->resize(end_);
+    room_ = end_;  // What was set aside behind the end went with the rest.
+    file_->sync();
+  } else {
+    file_->sync_data();
+  }
+  size_ = end_;
+  broken_ = false;
   buffer_.clear();
   keep_room();
 }

@@ -109,9 +109,10 @@ JournalReplay replay_journal(const std::filesystem::path& path,
 ///     journal.commit();                                             // durable: now tell others
 class Journal {
  public:
-  /// Creates it, or replays it into `state` and cuts off what is behind the last good record. The tail that it cuts off
-  /// is kept beside it as `journal.torn-N` with a warning. A damaged header is written anew. Durable when it returns.
-  /// `disk` must outlive it.
+  /// Creates it, or replays it into `state`. A damaged header is written anew. What is behind the last good record, a
+  /// torn tail, stays until the first commit() writes over it, which keeps a copy as `journal.torn-N`: of processes
+  /// that die before that, the next one still finds that something is lost. Durable when it returns. `disk` must
+  /// outlive it.
   [[nodiscard]] static Journal open(const std::filesystem::path& path, JournalState& state, Disk& disk = real_disk());
 
   /// The next RunStart begins an epoch behind this one, if not later: shards of epochs that the journal has lost may be
@@ -126,21 +127,25 @@ class Journal {
   void commit();
   /// Gives back the room that is kept for further records, where they are the last.
   void give_back_room() noexcept;
+  /// Throws Error if another process has written to the file since this one read it or wrote to it.
+  void expect_ours() const;
 
   [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
-  /// open() has cut something off.
+  /// open() has found a torn tail.
   [[nodiscard]] bool lost_tail() const noexcept { return lost_tail_; }
   /// Records appended but not yet committed?
   [[nodiscard]] bool pending() const noexcept { return !buffer_.empty(); }
 
  private:
-  void expect_ours() const;
-  Journal(std::filesystem::path path, std::unique_ptr<DiskFile> file, const JournalReplay& replay);
+  Journal(std::filesystem::path path, Disk& disk, std::unique_ptr<DiskFile> file, const JournalReplay& replay);
   void keep_room();
+  void keep_tail();
 
   std::filesystem::path path_;
+  Disk* disk_;
   std::unique_ptr<DiskFile> file_;
-  std::uint64_t end_ = 0;   ///< of the last record that is written: the size of the file, as we left it
+  std::uint64_t end_ = 0;   ///< of the last record that is written
+  std::uint64_t size_ = 0;  ///< of the file, as we found or left it: more than end_ as long as there is a torn tail
   std::uint64_t room_ = 0;  ///< end of what the disk has set aside for the file
   Bytes buffer_;
   std::uint64_t sequence_ = 0;

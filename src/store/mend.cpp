@@ -73,6 +73,7 @@ class Mending {
       say(fmt::format("{} sealed shard{} without a record {}: what {} proved to be sound", adopted, plural(adopted),
                       adopted == 1 ? "counts again" : "count again", adopted == 1 ? "it holds" : "they hold"));
     }
+    static_cast<void>(folder_.put_unnamed_aside(state_));
     journal.commit();
     static_cast<void>(folder_.remove_orphans(state_, Sealed::keep));
     write_index_and_end(journal);

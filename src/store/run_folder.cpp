@@ -96,12 +96,25 @@ std::string RunFolder::claim_identity(std::string_view identity) {
   return read_identity(layout_).run_id;
 }
 
-std::size_t RunFolder::remove_orphans(const JournalState& state, Sealed sealed) const {
+namespace {
+
+template <class Sweep>
+std::size_t swept(Sweep sweep) {
   try {
-    return pantile::remove_orphans(*disk_, layout_, state, sealed);
+    return sweep();
   } catch (const Error& error) {
     throw Error{std::string{"cannot remove what an interrupted run left: "} + error.what()};
   }
+}
+
+}  // namespace
+
+std::size_t RunFolder::put_unnamed_aside(const JournalState& state) const {
+  return swept([&] { return pantile::put_unnamed_aside(*disk_, layout_, state); });
+}
+
+std::size_t RunFolder::remove_orphans(const JournalState& state, Sealed sealed) const {
+  return swept([&] { return pantile::remove_orphans(*disk_, layout_, state, sealed); });
 }
 
 void check_identity(const RunLayout& layout, std::string_view identity) {

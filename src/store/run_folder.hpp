@@ -42,8 +42,9 @@ class RunFolder {
   /// Puts the epoch into `lock`, for people and for the message of a second run.
   void set_epoch(Epoch epoch) { lock_.value().set_epoch(epoch); }
 
-  /// Removes what an interrupted epoch left (orphans.hpp). Call it after the journal was replayed, before the first
-  /// worker writes.
+  /// What becomes of what an interrupted epoch left (orphans.hpp): the one before the epoch's first record is
+  /// committed, the other after it, and both before the first worker writes.
+  std::size_t put_unnamed_aside(const JournalState& state) const;
   std::size_t remove_orphans(const JournalState& state, Sealed sealed = Sealed::remove) const;
 
  private:

@@ -200,6 +200,58 @@ TEST(SmallStore, SurvivesAnyCallThatFailsAroundHdf5) {
   log::set_level(log::Level::info);
 }
 
+/// A run that has ended, and whose journal is damaged so that it names no shard. Returns the shards' names.
+std::vector<std::string> damaged_run(SimDisk& disk) {
+  make_folders(disk, layout);
+  Promises promises;
+  SmallStore{disk, layout, promises}.run();
+  // The file as it is behind its first record.
+  JournalState state;
+  Journal start = Journal::open("run/start", state, disk);
+  start.append(RunStart{.time = "t", .items = small_items, .outputs = {{"page", DType::u8}}}, state);
+  start.commit();
+  const std::unique_ptr<DiskFile> journal = disk.open(layout.journal(), Access::change);
+  journal->write(disk.content("run/start")->size() + 9, std::as_bytes(std::span{"damage"}));
+  journal->sync();
+  EXPECT_EQ(read_journal(layout.journal(), disk).epoch(), Epoch{1});
+  EXPECT_TRUE(read_journal(layout.journal(), disk).shards().empty());
+  return disk.list(layout.shards());
+}
+
+/// It is among the shards, or among those that are kept aside.
+bool is_kept(SimDisk& disk, const std::string& shard) {
+  const std::string folder = layout.shards().string();
+  return disk.exists(layout.shard(shard)) || disk.exists(folder + ".torn-1/" + shard) ||
+         disk.exists(folder + ".torn-2/" + shard);
+}
+
+TEST(SmallStore, KeepsWhatADamagedJournalNamedWhereverItDies) {
+  log::set_level(log::Level::error);
+  SimDisk first;
+  damaged_run(first);
+  FaultyDisk counting{first};
+  Promises none;
+  SmallStore{counting, layout, none}.run();
+  for (std::uint64_t call = 0; call < counting.calls(); ++call) {
+    for (std::uint64_t seed = 0; seed < 10; ++seed) {
+      SCOPED_TRACE("death at call " + std::to_string(call) + ", seed " + std::to_string(seed));
+      SimDisk sim{seed};
+      const std::vector<std::string> shards = damaged_run(sim);
+      FaultyDisk disk{sim, {.call = call, .for_good = true}};
+      EXPECT_THROW((SmallStore{disk, layout, none}.run()), Error);
+      if (seed > 0) {
+        sim.lose_power();
+      }
+      ASSERT_NO_THROW((SmallStore{sim, layout, none}.run()));
+      for (const std::string& shard : shards) {
+        ASSERT_TRUE(is_kept(sim, shard)) << shard;
+      }
+      ASSERT_NO_FATAL_FAILURE(expect_complete(sim, layout));
+    }
+  }
+  log::set_level(log::Level::info);
+}
+
 TEST(SmallStore, CommitsOnAFullDisk) {
   SimDisk disk;
   make_folders(disk, layout);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sim/trivial_shard.hpp"
+#include "store/adopt.hpp"
 #include "store/file_seal.hpp"
 #include "store/journal_state.hpp"
 #include "store/orphans.hpp"
@@ -48,9 +49,13 @@ class SmallStore {
 
   void run() {
     Journal journal = Journal::open(layout_.journal(), state_, disk_);
-    remove_orphans(disk_, layout_, state_, journal.lost_tail() ? Sealed::keep : Sealed::remove);
+    journal.pass_over(latest_epoch(layout_, disk_));
     journal.append(RunStart{.time = "t", .items = small_items, .outputs = {{"page", DType::u8}}}, state_);
+    if (journal.lost_tail()) {
+      put_unnamed_aside(disk_, layout_, state_);
+    }
     journal.commit();
+    remove_orphans(disk_, layout_, state_, journal.lost_tail() ? Sealed::keep : Sealed::remove);
     std::uint64_t in_hand = 0;
     ShardDesk desk{{.layout = layout_,
                     .epoch = journal.epoch(),

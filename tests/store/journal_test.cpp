@@ -145,19 +145,48 @@ TEST(Journal, SurvivesATailTornAtAnyByte) {
   log::set_level(log::Level::info);
 }
 
-TEST(Journal, KeepsWhatItCutsOff) {
+void add_tail(const std::filesystem::path& path, std::string_view tail) {
+  const File file = open_file(path, O_WRONLY | O_APPEND);
+  write_all(file.get(), std::as_bytes(std::span{tail}), "the test");
+}
+
+TEST(Journal, KeepsWhatItWritesOver) {
+  log::set_level(log::Level::error);
+  for (const std::size_t bytes : {std::size_t{13}, std::size_t{5000}}) {  // less and more than the record of the start
+    SCOPED_TRACE(bytes);
+    const TempFolder folder;
+    const auto path = folder.path() / "journal";
+    const auto other = folder.path() / "other";
+    write_records(path, {start()});
+    write_records(other, {start()});
+    write_records(other, {start()});
+    const std::string tail(bytes, 't');
+    add_tail(path, tail);
+    write_records(path, {start()});
+    EXPECT_EQ(read_file(path), read_file(other));
+    EXPECT_EQ(read_text(folder.path() / "journal.torn-1"), tail);
+  }
+  log::set_level(log::Level::info);
+}
+
+TEST(Journal, KnowsOfATornTailUntilTheNextEpochIsCommitted) {
+  log::set_level(log::Level::error);
   const TempFolder folder;
   const auto path = folder.path() / "journal";
   write_records(path, {start()});
-  const auto good = std::filesystem::file_size(path);
-  {
-    const File file = open_file(path, O_WRONLY | O_APPEND);
-    write_all(file.get(), std::as_bytes(std::span{"half a record", 13}), "the test");
+  add_tail(path, "half a record");
+  const Bytes before = read_file(path);
+  for (int killed = 0; killed < 3; ++killed) {
+    JournalState state;
+    Journal journal = Journal::open(path, state);
+    EXPECT_TRUE(journal.lost_tail());
+    journal.append(start(), state);
+    journal.give_back_room();  // and no commit(): as if it were killed here
+    EXPECT_EQ(read_file(path), before);
   }
+  write_records(path, {start()});
   JournalState state;
-  static_cast<void>(Journal::open(path, state));
-  EXPECT_EQ(std::filesystem::file_size(path), good);
-  EXPECT_EQ(read_text(folder.path() / "journal.torn-1"), "half a record");
+  EXPECT_FALSE(Journal::open(path, state).lost_tail());
 }
 
 TEST(Journal, NoticesAFlippedByteAnywhere) {
