@@ -32,7 +32,12 @@ CoordinatorParts real_parts(const Job& job, const LiveSink& show) {
               [&job] { return std::make_unique<RankLog>(job.folder.layout().logs(), RankId{0}, job.journal.epoch()); },
           .stop_wish = [desk](LiveState& live) { return desk->look(live); },
           .show = show,
-          .write_live = [](const LiveView& view) { view.write(); },
+          .write_live =
+              [&job](const LiveView& view) {
+                if (job.journal.is_ours()) {
+                  view.write();
+                }
+              },
           .write_last_files = &write_last_files};
 }
 
@@ -82,6 +87,7 @@ bool Coordinator::step() {
   }
   if (now_s() >= next_word_s_) {
     next_word_s_ = now_s() + 1;
+    job_.journal.expect_ours();
     tell_the_world();
   }
   return busy;
@@ -227,6 +233,7 @@ Conclusion Coordinator::conclude() {
                                                                   : error_;
   }
   try {
+    job_.journal.expect_ours();
     space_.give_back();
     parts_.write_last_files(job_, *outcome_ == Outcome::complete);
   } catch (const Error& error) {

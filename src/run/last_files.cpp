@@ -8,6 +8,7 @@ namespace pantile {
 
 void write_last_files(Job& job, bool is_complete) {
   const RunLayout& layout = job.folder.layout();
+  job.journal.expect_ours();
   write_quarantine_list(layout.quarantine(), job.catalog, job.state);
   if (job.state.end() && hash_of(layout.index()) == job.state.end()->index) {
     return;  // The index was written before, and nothing has changed.

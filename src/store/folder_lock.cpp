@@ -141,23 +141,36 @@ class FolderLock::Held {
  public:
   Held(File file, LockOwner owner, std::string name)
       : file_{std::move(file)}, owner_{std::move(owner)}, name_{std::move(name)} {
-    write_owner();
+    write_owner();  // Over the name of whoever was the owner.
     heart_ = std::jthread{[this](const std::stop_token& stop) { beat(stop); }};
   }
   ~Held() {
     heart_ = {};
     // An empty file says that the owner left in good order. It stays: unlinking it would race with a waiting run.
-    static_cast<void>(!::ftruncate(file_.get(), 0));
+    if (is_ours()) {
+      static_cast<void>(!::ftruncate(file_.get(), 0));
+    }
   }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 
   void set_epoch(Epoch epoch) {
+    if (!is_ours()) {
+      throw in_use(std::filesystem::path{name_}.parent_path(), read_owner(file_.get()));
+    }
+    const std::scoped_lock lock{writing_};
     owner_.epoch = index(epoch);
     write_owner();
   }
 
  private:
+  /// False once another one has taken us for dead, and the folder for its own: where locks do not reach, nothing but
+  /// the name tells.
+  [[nodiscard]] bool is_ours() const {
+    const std::scoped_lock lock{writing_};
+    return read_owner(file_.get()) == owner_;
+  }
+
   void write_owner() {
     const std::string text = fmt::format("{} {} {}\n", owner_.host, owner_.pid, owner_.epoch);
     if (::ftruncate(file_.get(), 0) != 0 || ::lseek(file_.get(), 0, SEEK_SET) != 0) {
@@ -171,13 +184,16 @@ class FolderLock::Held {
     std::condition_variable_any woken;
     std::unique_lock lock{mutex};
     while (!woken.wait_for(lock, stop, beat_interval, [&] { return stop.stop_requested(); })) {
-      static_cast<void>(::futimens(file_.get(), nullptr));
+      if (is_ours()) {
+        static_cast<void>(::futimens(file_.get(), nullptr));
+      }
     }
   }
 
   File file_;
   LockOwner owner_;
   std::string name_;
+  mutable std::mutex writing_;  ///< the heart reads what set_epoch() writes
   std::jthread heart_;
 };
 

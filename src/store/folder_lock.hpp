@@ -5,7 +5,8 @@
 // Where the file system has no locks, or they do not reach other hosts, the name decides: an owner on this host is gone
 // if its process is; an owner elsewhere is gone if neither `lock`, `live.json` nor `journal` changed while we waited.
 // An owner therefore touches `lock` every two seconds, whatever else it does. Should one be taken for dead that only
-// slept (SIGSTOP, a frozen machine), the journal refuses its next record (Journal::commit).
+// slept (SIGSTOP, a frozen machine), it leaves `lock` alone from then on, and the journal refuses its next record
+// (Journal::expect_ours).
 
 #include <chrono>
 #include <cstdint>
@@ -38,7 +39,8 @@ class FolderLock {
   FolderLock(FolderLock&&) noexcept;
   FolderLock& operator=(FolderLock&&) = delete;
 
-  /// Puts the epoch into `lock`, for people and for the message of a second run.
+  /// Puts the epoch into `lock`, for people and for the message of a second run. Throws UsageError if the folder has
+  /// another owner by now.
   void set_epoch(Epoch epoch);
 
  private:

@@ -238,8 +238,10 @@ void Journal::append(const JournalRecord& record, JournalState& state) {
 }
 
 /// Where locks do not reach, a run that slept for long may wake up to find that another one took it for dead.
+bool Journal::is_ours() const { return broken_ || file_->size() == size_; }
+
 void Journal::expect_ours() const {
-  if (file_->size() != size_) {
+  if (!is_ours()) {
     throw Error{
         path_.string() + " was written by another process: this run, of epoch " + std::to_string(index(epoch_)) +
         ", is no longer the owner of its folder. What it had committed is kept; what it has not is made again."};
@@ -263,8 +265,8 @@ void Journal::commit() {
   if (buffer_.empty()) {
     return;
   }
-  broken_ = true;  // until it is proved otherwise: both calls below may throw
   expect_ours();
+  broken_ = true;  // until it is proved otherwise: all calls below may throw
   keep_tail();
   file_->write(end_, buffer_);
   end_ += buffer_.size();

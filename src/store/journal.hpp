@@ -127,7 +127,10 @@ class Journal {
   void commit();
   /// Gives back the room that is kept for further records, where they are the last.
   void give_back_room() noexcept;
-  /// Throws Error if another process has written to the file since this one read it or wrote to it.
+  /// False if another process has written to the file since this one read it or wrote to it: the folder is that one's.
+  /// What a failed commit() of ours may have left there does not count.
+  [[nodiscard]] bool is_ours() const;
+  /// Throws Error, as commit() does, if it is not.
   void expect_ours() const;
 
   [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }

@@ -39,7 +39,8 @@ class RunFolder {
   /// lines.
   [[nodiscard]] std::string claim_identity(std::string_view identity);
 
-  /// Puts the epoch into `lock`, for people and for the message of a second run.
+  /// Puts the epoch into `lock`, for people and for the message of a second run. Throws UsageError if the folder has
+  /// another owner by now.
   void set_epoch(Epoch epoch) { lock_.value().set_epoch(epoch); }
 
   /// What becomes of what an interrupted epoch left (orphans.hpp): the one before the epoch's first record is

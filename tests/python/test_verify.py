@@ -213,6 +213,27 @@ def test_a_run_has_one_owner(tmp_path: Path) -> None:
     assert verified(output)["problems"] == []
 
 
+def test_an_owner_that_was_taken_for_dead_leaves_the_new_one_alone(tmp_path: Path) -> None:
+    """Where locks do not reach, a machine that was frozen may wake up to find its folder another one's."""
+    output = tmp_path / "out"
+    command = [str(BINARY), "run", str(Job(tmp_path, inputs=[PAGES, PAGES]).write()), "--output", str(output)]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((output / "shards").glob("*.h5")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGSTOP)
+    theirs = {"lock": "another-machine 77 2\n", "live.json": "theirs", "index.h5": "theirs", "quarantine.csv": "theirs", "reserve": "theirs"}
+    with (output / "journal").open("ab") as journal:
+        journal.write(b"what another owner wrote")
+    for name, text in theirs.items():
+        (output / name).write_text(text)
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    assert "is no longer the owner of its folder" in said
+    assert {name: (output / name).read_text() for name in theirs} == theirs
+
+
 # ---- made again, and held against another run ------------------------------------------------------------------------
 
 

@@ -146,6 +146,24 @@ TEST(RunFolder, ShowsThatItsOwnerLivesWhateverThatDoes) {
   EXPECT_NE(std::filesystem::last_write_time(lock), before);
 }
 
+// A frozen machine thaws: the one that was taken for dead must not take the other's name away, nor vouch for it.
+TEST(RunFolder, ThatHasANewOwnerIsLeftAloneByTheOldOne) {
+  const TempFolder folder;
+  const auto lock = folder.path() / "lock";
+  const std::string owner = "node-that-is-not-here 123 7\n";
+  {
+    RunFolder old = RunFolder::open(folder.path(), 0ms);
+    replace_file(folder.path() / "other", owner, Durable::no);
+    std::filesystem::copy_file(folder.path() / "other", lock, std::filesystem::copy_options::overwrite_existing);
+    const auto before = std::filesystem::last_write_time(lock);
+    EXPECT_THAT(usage_error_of([&] { old.set_epoch(Epoch{2}); }),
+                HasSubstr("in use by process 123 on node-that-is-not-here (epoch 7)"));
+    std::this_thread::sleep_for(2200ms);
+    EXPECT_EQ(std::filesystem::last_write_time(lock), before);
+  }
+  EXPECT_EQ(read_text(lock), owner);
+}
+
 TEST(RunFolder, HoldsOneIdentityForEver) {
   const TempFolder folder;
   std::string run_id;
