@@ -32,12 +32,14 @@ void SpaceWatch::lost_a_shard(double now_s) {
     try_again_s_ = now_s + pause_s_;
     pause_s_ = std::min(2 * pause_s_, longest_pause_s);
   }
+  has_lost_ = true;
   hold(Space::full, now_s);
 }
 
 void SpaceWatch::committed() {
   if (space_ == Space::enough) {
     since_s_.reset();
+    has_lost_ = false;
     pause_s_ = 1;
   }
 }

@@ -39,6 +39,9 @@ class SpaceWatch {
       hold(Space::low, now_s);
     } else if (space_ == Space::low && free >= needs.enough()) {
       space_ = Space::enough;
+      if (!has_lost_) {
+        since_s_.reset();  // The next spell is another one.
+      }
     } else if (space_ == Space::full && now_s >= try_again_s_ && free >= needs.enough() && can_write()) {
       space_ = Space::enough;
     }
@@ -67,7 +70,8 @@ class SpaceWatch {
   Space space_ = Space::enough;
   Space told_ = Space::enough;
   bool has_given_up_ = false;
-  std::optional<double> since_s_;  ///< of the trouble at hand, which is over when work is committed after it
+  std::optional<double> since_s_;  ///< of the trouble at hand
+  bool has_lost_ = false;  ///< a shard: then the trouble is over when work is committed, else when there is room
   double try_again_s_ = 0;
   double pause_s_ = 1;  ///< doubles with each loss in a row
 };

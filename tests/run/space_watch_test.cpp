@@ -90,6 +90,24 @@ TEST(SpaceWatch, ItsPatienceIsRestoredByACommitAndNothingElse) {
   EXPECT_TRUE(gives_up(watch, 118)) << "and got nowhere";
 }
 
+TEST(SpaceWatch, ShortSpellsOfLittleSpaceDoNotAddUp) {
+  SpaceWatch watch{10s};
+  for (double now_s = 0; now_s < 100; now_s += 5) {
+    watch.look(0, needs, now_s, writable);
+    EXPECT_FALSE(gives_up(watch, now_s)) << now_s;
+    watch.look(1 * TiB, needs, now_s + 1, writable);
+    EXPECT_FALSE(gives_up(watch, now_s + 1)) << now_s;
+  }
+  // But one between two losses is no end of theirs.
+  watch.lost_a_shard(200);
+  watch.look(1 * TiB, needs, 202, writable);
+  watch.look(0, needs, 204, writable);
+  watch.look(1 * TiB, needs, 206, writable);
+  EXPECT_FALSE(gives_up(watch, 206));
+  watch.lost_a_shard(210);
+  EXPECT_TRUE(gives_up(watch, 210));
+}
+
 TEST(SpaceWatch, WithoutPatienceItGivesUpAtOnce) {
   SpaceWatch watch{0s};
   EXPECT_FALSE(gives_up(watch, 5));
