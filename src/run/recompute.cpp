@@ -16,10 +16,12 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "base/log.hpp"
 #include "config/config.hpp"
 #include "pipeline/arena.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "report/live.hpp"
+#include "run/block_maker.hpp"
 #include "run/device_plan.hpp"
 #include "run/executor_host.hpp"
 #include "run/job_inputs.hpp"
@@ -32,21 +34,28 @@
 namespace pantile {
 namespace {
 
-/// An executor with the model open that makes one block after another. All that this file knows of executors.
+double steady_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// An executor with the model open that makes one block after another. All that this file knows of executors. What its
+/// death or its silence means is judged as in a run.
 class Maker {
  public:
   Maker(const RunConfig& config, const Hash128& model_digest, int output_channels)
       : share_{.device = host_name() + ":cpu0", .worker = 0, .workers = 1},
         budget_{device_budget(config, share_, static_cast<std::uint64_t>(output_channels))},
         arena_{budget_.arena},
-        host_{host_executor(config.devices.isolation, arena_)},
-        open_{.config = effective_text(config),
-              .config_folder = config.folder.string(),
-              .model_digest = model_digest,
-              .cap_bytes = budget_.cap,
-              .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation)},
-        lanes_{lanes_for(config, share_)} {
-    open();
+        maker_{host_executor(config.devices.isolation, arena_),
+               {.config = effective_text(config),
+                .config_folder = config.folder.string(),
+                .model_digest = model_digest,
+                .cap_bytes = budget_.cap,
+                .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation)},
+               std::chrono::duration<double>(config.on_error.hang_after).count(),
+               &tell,
+               steady_s()} {
+    device_class_ = std::get<Opened>(next()).device_class;
+    // No tile to try after a crash: those that were planned elsewhere need not fit here on all lanes at once.
+    maker_.start_lanes(lanes_for(config, share_), Extent{}, steady_s());
   }
   Maker(const Maker&) = delete;
   Maker& operator=(const Maker&) = delete;
@@ -54,71 +63,44 @@ class Maker {
   [[nodiscard]] const std::string& device_class() const noexcept { return device_class_; }
 
   using Answer = std::variant<BlockIsDone, BlockHasFailed>;
-  /// A block that ends its executor has failed. pixels() are those of the last block made.
+  /// A block over which executors die or hang has failed. pixels() are those of the last block made.
   [[nodiscard]] Answer make(RunBlock block, std::uint64_t bytes) {
     block.slot = {.offset = 0, .bytes = bytes};
-    host_->send(block);
-    for (;;) {
-      std::optional<FromExecutor> message = next();
-      if (!message) {
-        BlockHasFailed failed{block.ticket, Fault::crashed, "the executor died over it (" + death_ + ")"};
-        host_->restart();
-        open();
-        return failed;
-      }
-      if (auto* const done = std::get_if<BlockIsDone>(&*message)) {
-        return std::move(*done);
-      }
-      if (auto* const failed = std::get_if<BlockHasFailed>(&*message)) {
-        return std::move(*failed);
-      }
+    const ItemId item = block.key.item;
+    maker_.make(std::move(block), true, steady_s());
+    BlockMaker::News news = next();
+    maker_.settled(item);
+    if (auto* const done = std::get_if<BlockIsDone>(&news)) {
+      return std::move(*done);
     }
+    return std::get<BlockHasFailed>(std::move(news));
   }
   [[nodiscard]] std::span<const std::byte> pixels(std::uint64_t bytes) const { return arena_.at({0, bytes}); }
 
  private:
-  void open() {
-    host_->send(open_);
-    std::optional<FromExecutor> message = next();
-    while (message && !std::holds_alternative<Opened>(*message)) {
-      message = next();
-    }
-    if (!message) {
-      throw Error{
-          fmt::format("the executor died ({}) while it opened the model. What it said is above; `pantile doctor` "
-                      "tests the machine.",
-                      death_)};
-    }
-    device_class_ = std::get<Opened>(*message).device_class;
-    host_->send(StartLanes{lanes_});
+  static void tell(const ExecutorDeath& death, const std::vector<InFlight::Begun>& /*begun*/) {
+    log::warn("the executor died ({}); another one takes its place", death.how);
   }
 
-  /// Nothing if the executor has died.
-  std::optional<FromExecutor> next() {
+  /// Waits for what is opened, or has become of a block.
+  BlockMaker::News next() {
     for (;;) {
-      std::optional<FromExecutor> message = host_->receive();
-      if (message) {
-        if (const auto* const failed = std::get_if<OpenFailed>(&*message)) {
-          throw Error{failed->text, static_cast<ExitCode>(failed->code)};
-        }
-        return message;
+      std::optional<BlockMaker::News> news = maker_.poll(steady_s());
+      if (!news) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      } else if (const auto* const failed = std::get_if<OpenFailed>(&*news)) {
+        throw Error{failed->text, static_cast<ExitCode>(failed->code)};
+      } else if (!std::holds_alternative<DecodeSpan>(*news) && !std::holds_alternative<ExecutorBeat>(*news)) {
+        return *std::move(news);
       }
-      if (const std::optional<ExecutorDeath> death = host_->ended()) {
-        death_ = death->how;
-        return std::nullopt;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
   }
 
   NodeShare share_;
   DeviceBudget budget_;
   Arena arena_;
-  std::unique_ptr<ExecutorHost> host_;
-  Open open_;
-  int lanes_;
+  BlockMaker maker_;
   std::string device_class_;
-  std::string death_;
 };
 
 /// The run as its journal tells it, with the inputs where they are now.

@@ -10,9 +10,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import executors_of
 from runs import BINARY, BROKEN, MODELS, PAGES, Job, digest, environment, pantile, run, verified
 
 SMALL = ["small.png", "small-grey.jpg", "sticker.png", "palette.png", "colour-01.png", "turned.jpg"]
@@ -254,6 +256,44 @@ def test_a_sample_is_made_again_and_equal(finished: tuple[Path, Path]) -> None:
         refused = pantile("verify", output, f"--sample={wrong}")
         assert refused.returncode == 2, wrong
         assert "as 5%, or how many, as 20" in refused.stderr
+
+
+def sampled(output: Path, treat: Callable[[int], object]) -> dict:
+    """The sample of all items, while the first executor is treated so at its work."""
+    command = [str(BINARY), "verify", str(output), "--sample", "100%", "--format", "json"]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (executors := executors_of(output)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    while len(list(Path(f"/proc/{executors[0]}/task").iterdir())) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)  # it has a thread for tiles once the model is open
+    time.sleep(0.2)
+    treat(executors[0])
+    told, said = process.communicate(timeout=60)
+    assert told, said
+    return {**json.loads(told)["sample"], "said": said}
+
+
+@pytest.fixture(scope="module")
+def long_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run whose sample takes a second or two."""
+    folder = tmp_path_factory.mktemp("long")
+    keys = ["on_error: {hang_after: 1s}", "tiles: {size: 32}", "devices: {jobs_per_device: 1}"]
+    run(Job(folder, keys=keys).write(), folder / "out")
+    return folder / "out"
+
+
+def test_a_kill_from_outside_is_no_failure_of_the_item_that_is_made_again(long_sample: Path) -> None:
+    found = sampled(long_sample, lambda pid: os.kill(pid, signal.SIGKILL))
+    assert "the executor died (SIGKILL)" in found["said"]
+    assert found["equal"] == found["items"] and found["failed"] == [], found
+
+
+def test_an_executor_that_stands_still_fails_the_item_and_no_more(long_sample: Path) -> None:
+    found = sampled(long_sample, lambda pid: os.kill(pid, signal.SIGSTOP))
+    assert "nothing moves in the executor for 1 s" in found["said"]
+    assert found["equal"] == found["items"] - 1 and len(found["failed"]) == 1, found
+    assert "nothing moved for 1 s while the executor worked on this image alone" in found["failed"][0]
 
 
 def test_a_sample_names_inputs_that_changed(tmp_path: Path) -> None:
