@@ -63,8 +63,8 @@ ExitCode carry_out(const CtlCommand& command) {
     std::this_thread::sleep_for(std::chrono::milliseconds{50});
   }
   throw Error{
-      fmt::format("the run in {} did not answer within {} s. The request stays in {}, and holds as soon as the "
-                  "run looks there. Does it still run? See `pantile status`.",
+      fmt::format("the run in {} did not answer within {} s. The request stays in {}: it holds if the run looks there "
+                  "yet, and is forgotten if the run is started again. Does it still run? See `pantile status`.",
                   layout.root.string(), patience.count(), layout.control().string())};
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -157,6 +158,22 @@ def test_ctl_without_a_run_says_so(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "there is no run in" in done.stderr
     assert pantile("ctl", tmp_path, "halt").returncode == 2
+
+
+def test_ctl_says_what_becomes_of_a_request_that_nobody_answers(tmp_path: Path, undisturbed: str) -> None:
+    output = tmp_path / "out"
+    job = Job(tmp_path, inputs=INPUTS).write()
+    process = start(job, output)
+    wait_for_shard(output)
+    process.send_signal(signal.SIGSTOP)
+    asked = pantile("ctl", output, "drain")
+    process.kill()
+    process.communicate()
+    assert asked.returncode == 1
+    assert "did not answer within 5 s" in asked.stderr
+    assert "is forgotten if the run is started again" in asked.stderr
+    assert "came for epoch 1 of the run, and is removed" in run(job, output).stderr
+    assert digest(output) == undisturbed
 
 
 def test_ctl_says_when_the_owner_of_a_run_is_dead(tmp_path: Path) -> None:
