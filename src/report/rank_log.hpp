@@ -27,7 +27,7 @@ namespace pantile {
 struct DeathCertificate {
   std::string how;  ///< "SIGSEGV"
   std::int64_t pid = 0;
-  std::uint64_t oom_kills = 0;                          ///< seen while it lived
+  std::uint64_t oom_kills = 0;                          ///< seen in its last seconds
   std::vector<std::pair<ItemId, std::uint64_t>> begun;  ///< items that it worked on, each with its tiles made so far
   std::vector<std::string> words;                       ///< the last lines that it said
 };

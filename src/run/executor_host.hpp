@@ -20,7 +20,7 @@ struct ExecutorDeath {
   DeathCause cause = DeathCause::killed;
   std::string how;                 ///< "SIGSEGV", "exit code 1"
   std::int64_t pid = 0;            ///< 0: it was no process
-  std::uint64_t oom_kills = 0;     ///< of this machine or control group, while it lived
+  std::uint64_t oom_kills = 0;     ///< of this machine or control group, in its last seconds
   std::vector<std::string> words;  ///< the last lines that it said
 };
 

@@ -32,6 +32,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double steady_s() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
+
 // Where a child finds what it was given.
 constexpr int link_descriptor = 3;
 constexpr int arena_descriptor = 4;
@@ -119,7 +121,7 @@ struct Child {
   pid_t pid = -1;
   std::unique_ptr<Link> link;
   LastWords words;
-  std::uint64_t oom_kills = 0;  ///< counted before it began
+  RecentOomKills oom_kills;
 };
 
 Child start_child(const Arena& arena) {
@@ -157,7 +159,7 @@ Child start_child(const Arena& arena) {
   std::string bytes = std::to_string(arena.capacity());
   std::string parent = std::to_string(::getpid());
   std::array<char*, 5> arguments{name.data(), subcommand.data(), bytes.data(), parent.data(), nullptr};
-  const std::uint64_t oom_kills = count_oom_kills();
+  const RecentOomKills oom_kills{count_oom_kills(), steady_s()};
   pid_t pid = -1;
   const int failed = ::posix_spawn(&pid, "/proc/self/exe", &spawn.files, &spawn.attributes, arguments.data(), environ);
   if (failed != 0) {
@@ -187,16 +189,13 @@ class ProcessHost final : public ExecutorHost {
       return;
     }
     send(StopExecutor{});
-    const Clock::time_point patience = Clock::now() + std::chrono::seconds{2};
-    int status = 0;
-    while (::waitpid(child_.pid, &status, WNOHANG) == 0) {
-      if (Clock::now() >= patience) {
-        // A tile that lasts: nobody waits for it.
-        ::kill(child_.pid, SIGKILL);
-        ::waitpid(child_.pid, &status, 0);
-        break;
+    // Killed after a while: it may be at a tile that lasts, and nobody waits for it. Left alone after another one: a
+    // process that waits for a dead disk does not go before that answers.
+    if (!ends_within(std::chrono::seconds{2})) {
+      ::kill(child_.pid, SIGKILL);
+      if (!ends_within(std::chrono::seconds{2})) {
+        log::warn("the executor, process {}, was killed and does not end: it waits for a disk or a device", child_.pid);
       }
-      static_cast<void>(child_.link->receive(std::chrono::milliseconds{1}));
     }
     child_.words.read();
   }
@@ -207,6 +206,7 @@ class ProcessHost final : public ExecutorHost {
     const std::optional<Bytes> bytes = child_.link->receive(std::chrono::milliseconds{0});
     if (!bytes) {
       child_.words.read();
+      child_.oom_kills.look(steady_s(), &count_oom_kills);
       return std::nullopt;
     }
     return decode_message<FromExecutor>(*bytes);
@@ -232,8 +232,7 @@ class ProcessHost final : public ExecutorHost {
     ExecutorDeath death;
     death.pid = child_.pid;
     death.words = child_.words.all();
-    const std::uint64_t oom_kills = count_oom_kills();
-    death.oom_kills = oom_kills > child_.oom_kills ? oom_kills - child_.oom_kills : 0;
+    death.oom_kills = child_.oom_kills.lately(count_oom_kills());
     if (waited == child_.pid && WIFSIGNALED(status)) {
       const int number = WTERMSIG(status);
       death.how = signal_name(number);
@@ -268,6 +267,19 @@ class ProcessHost final : public ExecutorHost {
   }
 
  private:
+  [[nodiscard]] bool ends_within(Clock::duration patience) {
+    const Clock::time_point deadline = Clock::now() + patience;
+    int status = 0;
+    while (::waitpid(child_.pid, &status, WNOHANG) == 0) {
+      if (Clock::now() >= deadline) {
+        return false;
+      }
+      static_cast<void>(child_.link->receive(std::chrono::milliseconds{1}));
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return true;
+  }
+
   const Arena& arena_;
   Child child_;
   bool has_ended_ = false;

@@ -1,6 +1,7 @@
 // Loaded before the program (LD_PRELOAD): in an executor, opening a file whose name holds one of these words does what a
 // broken decoder might do. PANTILE_SICK_FROM=BYTES: a device that dies once its tiles take so much memory.
-// PANTILE_SPAWNS_FAIL=A-B: the system refuses the A-th to B-th executor. Nothing of the program itself is made for tests.
+// PANTILE_SPAWNS_FAIL=A-B: the system refuses the A-th to B-th executor. PANTILE_UNKILLABLE: children never end, as those
+// that wait for a dead disk. Nothing of the program itself is made for tests.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int in_executor(void) {
@@ -119,3 +121,14 @@ int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* 
 
 OPEN(open)
 OPEN(open64)
+
+pid_t waitpid(pid_t pid, int* status, int options) {
+  pid_t (*const real)(pid_t, int*, int) = (pid_t (*)(pid_t, int*, int))dlsym(RTLD_NEXT, "waitpid");
+  if (getenv("PANTILE_UNKILLABLE") == NULL) {
+    return real(pid, status, options);
+  }
+  while ((options & WNOHANG) == 0) {
+    pause();
+  }
+  return 0;
+}

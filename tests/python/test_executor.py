@@ -275,6 +275,14 @@ def test_executors_end_with_their_rank(tmp_path: Path) -> None:
     assert not any(Path("/proc", str(pid)).exists() for pid in executors)
 
 
+def test_a_run_does_not_wait_for_an_executor_that_cannot_be_killed(tmp_path: Path) -> None:
+    job = Job(tmp_path, include=["small.png"]).write()
+    process = start(job, tmp_path / "out", variables={**needs_shim(), "PANTILE_UNKILLABLE": "1"})
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, said
+    assert "was killed and does not end: it waits for a disk or a device" in said
+
+
 def test_by_hand_it_says_that_it_is_not_for_people(tmp_path: Path) -> None:
     done = pantile("executor", "1", "2")
     assert done.returncode == 2
