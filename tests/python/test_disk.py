@@ -113,7 +113,7 @@ def count_calls(job: Path, folder: Path) -> int:
     return faults.calls()
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
 def test_a_call_that_fails_harms_nothing(tiny: tuple[Path, str], tmp_path: Path, number: int) -> None:
     calls = count_calls(tiny[0], tmp_path)
     dice = random.Random(number)
@@ -217,9 +217,10 @@ def test_a_log_or_live_json_that_cannot_be_written_ends_no_run(job: Path, right:
         assert digest(output) == right
 
 
-def test_a_slow_disk_slows_the_run_down_and_no_more(job: Path, right: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["out/shards", "out"])
+def test_a_slow_disk_slows_the_run_down_and_no_more(job: Path, right: str, tmp_path: Path, below: str) -> None:
     output = tmp_path / "out"
-    faults = Faults(tmp_path, output / "shards", sleep_ms=20)
+    faults = Faults(tmp_path, tmp_path / below, sleep_ms=20)
     code, text = finish(start(job, output, "--ranks", 3, faults=faults))
     assert code == 0, text
     assert "made again" not in text
@@ -323,6 +324,43 @@ def test_what_is_done_is_committed_and_indexed_on_a_full_disk(job: Path, right: 
         assert 0 < done == len([row for row in rows if row["status"] == "done"]) < len(rows)
         filler.unlink()
         expect_resumable(job, output, right)
+
+
+def start_and_await_shards(job: Path, output: Path, count: int) -> subprocess.Popen[str]:
+    """A run without patience that has committed something, has something to write still, and is stopped (SIGSTOP)."""
+    process = start(job, output, "--set", "output.wait_for_space=1s")
+    while process.poll() is None and len(list(output.glob("shards/*.h5"))) < count:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGSTOP)
+    return process
+
+
+def test_a_disk_that_turns_read_only_harms_nothing(job: Path, right: str, tmp_path: Path) -> None:
+    """As the kernel does it to a disk that has failed: with files open for writing."""
+    with small_disk(tmp_path, "ext4", 64) as place:
+        subprocess.run(["mount", "-o", "remount,errors=remount-ro", str(place)], check=True)
+        process = start_and_await_shards(job, place / "out", 3)
+        subprocess.run(["mount", "-o", "remount,abort", str(place)], check=False)
+        process.send_signal(signal.SIGCONT)
+        code, text = finish(process)
+        assert code == 1, text
+        assert f"takes no more ({os.strerror(errno.EROFS)})" in text or "journal: Read-only file system" in text, text
+        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(tmp_path / "image"), str(place)], check=True)
+        expect_resumable(job, place / "out", right)
+
+
+@pytest.mark.parametrize("name", ["shards", "journal"])
+def test_files_that_somebody_makes_immutable_harm_nothing(job: Path, right: str, tmp_path: Path, name: str) -> None:
+    with small_disk(tmp_path, "ext4", 64) as place:
+        process = start_and_await_shards(job, place / "out", 3)
+        subprocess.run(["chattr", "+i", str(place / "out" / name)], check=True)
+        process.send_signal(signal.SIGCONT)
+        code, text = finish(process)
+        subprocess.run(["chattr", "-i", str(place / "out" / name)], check=True)
+        assert code == 1, text
+        assert re.search(rf"error: .*out/{name}.*: {os.strerror(errno.EPERM)}", text), text
+        expect_resumable(job, place / "out", right)
 
 
 def test_a_run_on_a_small_disk_goes_as_far_as_it_can(job: Path, right: str, tmp_path: Path) -> None:
