@@ -130,7 +130,7 @@ class Supervisor {
 
   /// mpirun waits for nobody. Of ranks elsewhere that it does not hold by a process here, live.json tells.
   [[nodiscard]] bool is_over(const Launcher& launcher) const {
-    return launcher.is_left_alone() && (hosts_.empty() || (live_ && Clock::now() - changed_ > longest_farewell));
+    return launcher.is_left_alone() && (live_ ? Clock::now() - changed_ > longest_farewell : hosts_.empty());
   }
 
   static std::chrono::seconds patience_with(RunState state) {
