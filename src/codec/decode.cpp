@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "codec/decoders.hpp"
+#include "codec/row_reader.hpp"
 #include "codec/tiff.hpp"
 
 namespace pantile {
@@ -24,11 +25,19 @@ std::optional<Failure> decode_tiff(ByteReader& file, const ImageHeader& header, 
   return detail::decode_tiff(file, layout.value(), part, detail::most_tile_bytes(header, limits), into);
 }
 
+std::unique_ptr<RowReader> rows_of(ByteReader& file, const ImageHeader& header, const DecodeLimits& limits) {
+  return header.format == ImageFormat::png ? detail::png_rows(file, header)
+                                           : detail::jpeg_rows(file, header, limits.max_scans);
+}
+
 std::optional<Failure> decode_into(std::span<const std::byte> encoded, const ImageHeader& header,
                                    const DecodeLimits& limits, Image& into) {
   switch (header.format) {
-    case ImageFormat::png: return detail::decode_png(encoded, header, into);
-    case ImageFormat::jpeg: return detail::decode_jpeg(encoded, header, limits.max_scans, into);
+    case ImageFormat::png:
+    case ImageFormat::jpeg: {
+      MemoryReader file{encoded};
+      return rows_of(file, header, limits)->read(into.bytes());
+    }
     case ImageFormat::webp: return detail::decode_webp(encoded, header, into);
     case ImageFormat::gif: return detail::decode_gif(encoded, into);
     case ImageFormat::pnm:
@@ -81,6 +90,11 @@ Result<Image> decode_region(ByteReader& file, const ImageHeader& header, Rect st
     return Failure{Fault::unreadable, error.what()};
   }
   return image;
+}
+
+std::unique_ptr<RowReader> read_rows(ByteReader& file, const ImageHeader& header, const DecodeLimits& limits) {
+  expect(reads_rows(header), "the rows of this image come in order");
+  return rows_of(file, header, limits);
 }
 
 Rect stored_rect(const ImageHeader& header, Rect seen) noexcept {

@@ -7,21 +7,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
 #include "base/result.hpp"
 #include "codec/decode.hpp"
+#include "codec/row_reader.hpp"
 
 namespace pantile::detail {
 
 // Decode into `into`, which has the header's stored extent, channels and depth. Nothing if all went well; otherwise the
 // pixels mean nothing. Throw only std::bad_alloc.
 
-[[nodiscard]] std::optional<Failure> decode_png(std::span<const std::byte> encoded, const ImageHeader& header,
-                                                Image& into);
-[[nodiscard]] std::optional<Failure> decode_jpeg(std::span<const std::byte> encoded, const ImageHeader& header,
-                                                 int max_scans, Image& into);
 [[nodiscard]] std::optional<Failure> decode_webp(std::span<const std::byte> encoded, const ImageHeader& header,
                                                  Image& into);
 [[nodiscard]] std::optional<Failure> decode_gif(std::span<const std::byte> encoded, Image& into);
@@ -29,6 +27,10 @@ namespace pantile::detail {
 [[nodiscard]] std::optional<Failure> decode_bmp(std::span<const std::byte> encoded, Image& into);
 [[nodiscard]] std::optional<Failure> decode_jpeg2000(std::span<const std::byte> encoded, const ImageHeader& header,
                                                      Image& into);
+
+/// Of any PNG and JPEG; those whose rows do not come in order are read with one call.
+[[nodiscard]] std::unique_ptr<RowReader> png_rows(ByteReader& file, const ImageHeader& header);
+[[nodiscard]] std::unique_ptr<RowReader> jpeg_rows(ByteReader& file, const ImageHeader& header, int max_scans);
 
 /// Of the pixels that a TIFF codes together: a small image in a huge tile is not worth the tile.
 [[nodiscard]] std::uint64_t most_tile_bytes(const ImageHeader& header, const DecodeLimits& limits) noexcept;

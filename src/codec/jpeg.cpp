@@ -3,15 +3,20 @@
 // jpeglib.h needs size_t and FILE before it.
 #include <csetjmp>
 #include <cstdio>
+#include <memory>
 #include <new>
+#include <span>
 
 #include <jpeglib.h>
 
 #include <jerror.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
+#include "base/error.hpp"
+#include "codec/byte_stream.hpp"
 #include "codec/cmyk.hpp"
 #include "codec/decoders.hpp"
 
@@ -24,9 +29,12 @@ struct JpegJob {
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
   std::jmp_buf escape{};
-  const unsigned char* encoded{};
-  unsigned long encoded_bytes{};
-  unsigned char* pixels{};
+  jpeg_source_mgr source{};
+  ByteStream* stream{};
+  bool has_begun{};     ///< a step was done, or tried
+  bool has_bytes{};     ///< the file is not empty
+  unsigned char* to{};  ///< where the next rows go
+  unsigned rows_end{};  ///< the row behind them
   std::size_t row_bytes{};
   unsigned char* inks{};  ///< a row of CMYK; null for all others
   Extent extent{};        ///< as the header parser saw it
@@ -116,33 +124,71 @@ void to_rgb(const unsigned char* inks, unsigned char* to, int width) {
   }
 }
 
+void on_start_of_source(j_decompress_ptr /*codec*/) {}
+void on_end_of_source(j_decompress_ptr /*codec*/) {}
+
+/// As libjpeg's own sources do it: behind the end of the file there is an end marker, and a warning.
+boolean on_fill(j_decompress_ptr codec) {
+  static constexpr JOCTET end_marker[] = {0xFF, JPEG_EOI};
+  JpegJob& job = job_of(reinterpret_cast<j_common_ptr>(codec));
+  const std::span<const std::byte> bytes = job.stream->next();
+  if (!bytes.empty()) {
+    job.has_bytes = true;
+    job.source.next_input_byte = reinterpret_cast<const JOCTET*>(bytes.data());
+    job.source.bytes_in_buffer = bytes.size();
+    return TRUE;
+  }
+  if (!job.has_bytes) {
+    ERREXIT(codec, JERR_INPUT_EMPTY);
+  }
+  WARNMS(codec, JWRN_JPEG_EOF);
+  job.source.next_input_byte = end_marker;
+  job.source.bytes_in_buffer = sizeof end_marker;
+  return TRUE;
+}
+
+void on_skip(j_decompress_ptr codec, long count) {
+  jpeg_source_mgr& source = *codec->src;
+  auto left = static_cast<std::size_t>(std::max(0L, count));
+  while (left > source.bytes_in_buffer) {
+    left -= source.bytes_in_buffer;
+    on_fill(codec);
+  }
+  source.next_input_byte += left;
+  source.bytes_in_buffer -= left;
+}
+
 void read_inks(JpegJob& job) {
   jpeg_decompress_struct& codec = job.codec;
-  while (codec.output_scanline < codec.output_height) {
-    unsigned char* const to = job.pixels + codec.output_scanline * job.row_bytes;
+  for (; codec.output_scanline < job.rows_end; job.to += job.row_bytes) {
     jpeg_read_scanlines(&codec, &job.inks, 1);
-    to_rgb(job.inks, to, job.extent.width);
+    to_rgb(job.inks, job.to, job.extent.width);
   }
 }
 
 void read_rows(JpegJob& job) {
   jpeg_decompress_struct& codec = job.codec;
   constexpr unsigned most_rows = 16;
-  while (codec.output_scanline < codec.output_height) {
+  while (codec.output_scanline < job.rows_end) {
     JSAMPROW rows[most_rows];
-    const unsigned some = std::min(most_rows, codec.output_height - codec.output_scanline);
+    const unsigned some = std::min(most_rows, job.rows_end - codec.output_scanline);
     for (unsigned i = 0; i < some; ++i) {
-      rows[i] = job.pixels + (codec.output_scanline + i) * job.row_bytes;
+      rows[i] = job.to + i * job.row_bytes;
     }
-    jpeg_read_scanlines(&codec, rows, some);
+    job.to += jpeg_read_scanlines(&codec, rows, some) * job.row_bytes;
   }
 }
 
-void read_image(JpegJob& job) {
+void begin(JpegJob& job) {
   jpeg_decompress_struct& codec = job.codec;
   jpeg_create_decompress(&codec);  // Clears the struct but for err and client_data.
   codec.progress = &job.progress;
-  jpeg_mem_src(&codec, job.encoded, job.encoded_bytes);
+  job.source.init_source = on_start_of_source;
+  job.source.fill_input_buffer = on_fill;
+  job.source.skip_input_data = on_skip;
+  job.source.resync_to_restart = jpeg_resync_to_restart;
+  job.source.term_source = on_end_of_source;
+  codec.src = &job.source;
   jpeg_read_header(&codec, TRUE);
   const bool as_expected = static_cast<int>(codec.image_height) == job.extent.height &&
                            static_cast<int>(codec.image_width) == job.extent.width &&
@@ -162,26 +208,25 @@ void read_image(JpegJob& job) {
       give_up(job, Fault::truncated);
     }
   }
+}
+
+void read_some(JpegJob& job) {
   if (job.inks != nullptr) {
     read_inks(job);
   } else {
     read_rows(job);
   }
-  jpeg_finish_decompress(&codec);
+  if (job.codec.output_scanline == job.codec.output_height) {
+    jpeg_finish_decompress(&job.codec);
+  }
 }
 
-/// True if the image was read; otherwise the job says why not.
-bool run(JpegJob& job) {
-  job.codec.err = jpeg_std_error(&job.errors);
-  job.errors.error_exit = on_error;
-  job.errors.emit_message = on_message;
-  job.errors.output_message = on_output;
-  job.progress.progress_monitor = on_progress;
-  job.codec.client_data = &job;
+/// True if the step was done; otherwise the job says why not.
+bool run(JpegJob& job, void (*step)(JpegJob&)) {
   if (setjmp(job.escape) != 0) {
     return false;
   }
-  read_image(job);
+  step(job);
   return true;
 }
 
@@ -220,32 +265,55 @@ Failure why(const JpegJob& job) {
                                       whole_rows(job.codec, job.extent.height), job.extent.height, job.text)};
 }
 
+class JpegRows final : public RowReader {
+ public:
+  JpegRows(ByteReader& file, const ImageHeader& header, int max_scans)
+      : stream_{file}, inks_(header.cmyk ? static_cast<std::size_t>(header.stored.width) * 4 : 0) {
+    job_.stream = &stream_;
+    job_.row_bytes = decoded_bytes(header) / static_cast<std::size_t>(header.stored.height);
+    job_.extent = header.stored;
+    job_.components = header.cmyk ? 4 : header.channels;
+    job_.inks = inks_.empty() ? nullptr : inks_.data();
+    job_.max_scans = max_scans;
+    job_.codec.err = jpeg_std_error(&job_.errors);
+    job_.errors.error_exit = on_error;
+    job_.errors.emit_message = on_message;
+    job_.errors.output_message = on_output;
+    job_.progress.progress_monitor = on_progress;
+    job_.codec.client_data = &job_;
+  }
+  JpegRows(const JpegRows&) = delete;
+  JpegRows& operator=(const JpegRows&) = delete;
+  ~JpegRows() override { jpeg_destroy_decompress(&job_.codec); }
+
+  std::optional<Failure> read(std::span<std::byte> rows) override {
+    const auto count = static_cast<int>(rows.size() / job_.row_bytes);
+    expect(rows.size() % job_.row_bytes == 0 && rows_ + count <= job_.extent.height, "rows of the image");
+    rows_ += count;
+    job_.to = reinterpret_cast<unsigned char*>(rows.data());
+    job_.rows_end = static_cast<unsigned>(rows_);
+    const bool done = (std::exchange(job_.has_begun, true) || run(job_, begin)) && run(job_, read_some);
+    stream_.rethrow();
+    if (!done && job_.message == JERR_OUT_OF_MEMORY) {
+      throw std::bad_alloc{};
+    }
+    if (!done) {
+      return why(job_);
+    }
+    return job_.ran_out && rows_ == job_.extent.height ? std::optional{truncated(job_, true)} : std::nullopt;
+  }
+
+ private:
+  ByteStream stream_;
+  std::vector<unsigned char> inks_;
+  JpegJob job_{};
+  int rows_ = 0;  ///< that were asked for
+};
+
 }  // namespace
 
-std::optional<Failure> decode_jpeg(std::span<const std::byte> encoded, const ImageHeader& header, int max_scans,
-                                   Image& into) {
-  JpegJob job{};
-  job.encoded = reinterpret_cast<const unsigned char*>(encoded.data());
-  job.encoded_bytes = encoded.size();
-  job.pixels = reinterpret_cast<unsigned char*>(into.bytes().data());
-  job.row_bytes = into.view().row_bytes();
-  job.extent = header.stored;
-  job.components = header.cmyk ? 4 : header.channels;
-  std::vector<unsigned char> inks(header.cmyk ? static_cast<std::size_t>(header.stored.width) * 4 : 0);
-  job.inks = inks.empty() ? nullptr : inks.data();
-  job.max_scans = max_scans;
-  const bool done = run(job);
-  std::optional<Failure> failure;
-  if (done && job.ran_out) {
-    failure = truncated(job, true);
-  } else if (!done && job.message != JERR_OUT_OF_MEMORY) {
-    failure = why(job);
-  }
-  jpeg_destroy_decompress(&job.codec);
-  if (!done && !failure) {
-    throw std::bad_alloc{};
-  }
-  return failure;
+std::unique_ptr<RowReader> jpeg_rows(ByteReader& file, const ImageHeader& header, int max_scans) {
+  return std::make_unique<JpegRows>(file, header, max_scans);
 }
 
 }  // namespace pantile::detail

@@ -5,6 +5,7 @@
 #include "base/byte_size.hpp"
 #include "codec/decode.hpp"
 #include "codec/decoders.hpp"
+#include "codec/row_reader.hpp"
 
 namespace pantile {
 namespace {
@@ -86,6 +87,12 @@ bool reads_regions(const ImageHeader& header) noexcept {
          header.tile.area() < header.stored.area();
 }
 
+bool reads_rows(const ImageHeader& header) noexcept {
+  const bool in_order = (header.format == ImageFormat::png && !header.interlaced) ||
+                        (header.format == ImageFormat::jpeg && !header.progressive);
+  return in_order && header.orientation == 1;
+}
+
 std::optional<Failure> refusal_of_whole(const ImageHeader& header, std::uint64_t file_bytes,
                                         const DecodeLimits& limits) {
   if (file_bytes > limits.max_file_bytes) {
@@ -112,7 +119,7 @@ std::optional<Failure> refusal_of_whole(const ImageHeader& header, std::uint64_t
 
 std::optional<Failure> refusal(const ImageHeader& header, std::uint64_t file_bytes, const DecodeLimits& limits) {
   auto whole = refusal_of_whole(header, file_bytes, limits);
-  if (!whole || !reads_regions(header)) {
+  if (!whole || !(reads_regions(header) || reads_rows(header))) {
     return whole;
   }
   if (auto failure = too_many_pixels(header, limits.max_region_pixels)) {

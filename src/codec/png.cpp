@@ -6,8 +6,12 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <span>
 
+#include "base/error.hpp"
+#include "codec/byte_stream.hpp"
 #include "codec/decoders.hpp"
 
 namespace pantile::detail {
@@ -18,9 +22,10 @@ struct PngJob {
   png_structp png{};
   png_infop info{};
   std::jmp_buf escape{};
-  const std::byte* encoded{};
-  std::size_t left{};
-  std::byte* pixels{};
+  ByteStream* stream{};
+  std::span<const std::byte> ready{};  ///< of the stream, not yet taken
+  std::byte* to{};                     ///< where the next rows go
+  int rows{};                          ///< how many
   std::size_t row_bytes{};
   Extent extent{};
   bool has_alpha{};
@@ -44,13 +49,20 @@ void on_warning(png_structp /*png*/, png_const_charp /*text*/) {}
 
 void on_read(png_structp png, png_bytep to, std::size_t count) {
   PngJob& job = *static_cast<PngJob*>(png_get_io_ptr(png));
-  if (count > job.left) {
-    job.ran_out = true;
-    png_error(png, "the file ends");
+  while (count > 0) {
+    if (job.ready.empty()) {
+      job.ready = job.stream->next();
+    }
+    if (job.ready.empty()) {
+      job.ran_out = true;
+      png_error(png, "the file ends");
+    }
+    const std::size_t some = std::min(count, job.ready.size());
+    std::memcpy(to, job.ready.data(), some);
+    job.ready = job.ready.subspan(some);
+    to += some;
+    count -= some;
   }
-  std::memcpy(to, job.encoded, count);
-  job.encoded += count;
-  job.left -= count;
 }
 
 void prepare(PngJob& job) {
@@ -80,32 +92,40 @@ void prepare(PngJob& job) {
   }
 }
 
-void read_image(PngJob& job) {
+void begin(PngJob& job) {
+  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+  if (job.png == nullptr) {
+    job.out_of_memory = true;
+    std::longjmp(job.escape, 1);
+  }
   job.info = png_create_info_struct(job.png);
   if (job.info == nullptr) {
     png_error(job.png, "out of memory");
   }
   prepare(job);
-  for (job.pass = 0; job.pass < job.passes; ++job.pass) {
-    for (job.row = 0; job.row < job.extent.height; ++job.row) {
-      png_read_row(job.png, reinterpret_cast<png_bytep>(job.pixels + static_cast<std::size_t>(job.row) * job.row_bytes),
-                   nullptr);
+}
+
+/// The next rows; of an interlaced image all, pass by pass.
+void read_some(PngJob& job) {
+  const int first = job.row;
+  for (; job.pass < job.passes; ++job.pass) {
+    for (job.row = first; job.row < first + job.rows; ++job.row) {
+      std::byte* const to = job.to + static_cast<std::size_t>(job.row - first) * job.row_bytes;
+      png_read_row(job.png, reinterpret_cast<png_bytep>(to), nullptr);
+    }
+    if (job.row < job.extent.height) {
+      return;
     }
   }
   png_read_end(job.png, nullptr);
 }
 
-/// True if the image was read; otherwise the job says why not.
-bool run(PngJob& job) {
+/// True if the step was done; otherwise the job says why not.
+bool run(PngJob& job, void (*step)(PngJob&)) {
   if (setjmp(job.escape) != 0) {
     return false;
   }
-  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
-  if (job.png == nullptr) {
-    job.out_of_memory = true;
-    return false;
-  }
-  read_image(job);
+  step(job);
   return true;
 }
 
@@ -125,25 +145,41 @@ Failure why(const PngJob& job) {
   return {Fault::truncated, fmt::format("PNG ends {}", place)};
 }
 
+class PngRows final : public RowReader {
+ public:
+  PngRows(ByteReader& file, const ImageHeader& header) : stream_{file} {
+    job_.stream = &stream_;
+    job_.row_bytes = decoded_bytes(header) / static_cast<std::size_t>(header.stored.height);
+    job_.extent = header.stored;
+    job_.has_alpha = header.has_alpha;
+  }
+  PngRows(const PngRows&) = delete;
+  PngRows& operator=(const PngRows&) = delete;
+  ~PngRows() override { png_destroy_read_struct(&job_.png, &job_.info, nullptr); }
+
+  std::optional<Failure> read(std::span<std::byte> rows) override {
+    job_.to = rows.data();
+    job_.rows = static_cast<int>(rows.size() / job_.row_bytes);
+    expect(rows.size() % job_.row_bytes == 0 && job_.row + job_.rows <= job_.extent.height, "rows of the image");
+    if ((job_.png != nullptr || run(job_, begin)) && run(job_, read_some)) {
+      return {};
+    }
+    stream_.rethrow();
+    if (job_.out_of_memory) {
+      throw std::bad_alloc{};
+    }
+    return why(job_);
+  }
+
+ private:
+  ByteStream stream_;
+  PngJob job_{};
+};
+
 }  // namespace
 
-std::optional<Failure> decode_png(std::span<const std::byte> encoded, const ImageHeader& header, Image& into) {
-  PngJob job{};
-  job.encoded = encoded.data();
-  job.left = encoded.size();
-  job.pixels = into.bytes().data();
-  job.row_bytes = into.view().row_bytes();
-  job.extent = header.stored;
-  job.has_alpha = header.has_alpha;
-  const bool done = run(job);
-  png_destroy_read_struct(&job.png, &job.info, nullptr);
-  if (done) {
-    return {};
-  }
-  if (job.out_of_memory) {
-    throw std::bad_alloc{};
-  }
-  return why(job);
+std::unique_ptr<RowReader> png_rows(ByteReader& file, const ImageHeader& header) {
+  return std::make_unique<PngRows>(file, header);
 }
 
 }  // namespace pantile::detail

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "codec/row_reader.hpp"
 #include "codec/samples.hpp"
 
 namespace pantile {
@@ -11,6 +12,13 @@ namespace {
 
 constexpr ImageHeader header_of(Extent extent, int channels, int bits = 8) {
   return {.format = ImageFormat::png, .stored = extent, .oriented = extent, .channels = channels, .bits = bits};
+}
+
+/// Of a kind that can only be decoded whole.
+constexpr ImageHeader interlaced(Extent extent, int channels, int bits = 8) {
+  ImageHeader header = header_of(extent, channels, bits);
+  header.interlaced = true;
+  return header;
 }
 
 TEST(Gate, LetsOrdinaryImagesThrough) {
@@ -23,10 +31,10 @@ TEST(Gate, RefusesWhatIsTooLargeBeforeAnyDecode) {
     const auto refused = refusal(header, file_bytes, {});
     return refused ? refused->fault : Fault::none;
   };
-  EXPECT_EQ(fault(header_of({16385, 16384}, 1), 100'000'000), Fault::too_large) << "pixels";
-  EXPECT_EQ(fault(header_of({1, 65'501}, 1), 1'000), Fault::too_large) << "side";
-  EXPECT_EQ(fault(header_of({16384, 16384}, 3, 16), 100'000'000), Fault::too_large) << "decoded bytes";
-  EXPECT_EQ(fault(header_of({100, 100}, 3), std::uint64_t{257} << 20U), Fault::too_large) << "file";
+  EXPECT_EQ(fault(interlaced({16385, 16384}, 1), 100'000'000), Fault::too_large) << "pixels";
+  EXPECT_EQ(fault(interlaced({1, 65'501}, 1), 1'000), Fault::too_large) << "side";
+  EXPECT_EQ(fault(interlaced({16384, 16384}, 3, 16), 100'000'000), Fault::too_large) << "decoded bytes";
+  EXPECT_EQ(fault(interlaced({100, 100}, 3), std::uint64_t{257} << 20U), Fault::too_large) << "file";
 }
 
 TEST(Gate, RefusesBombsByTheirRatioAndSparesSmallImages) {
@@ -76,7 +84,7 @@ TEST(Gate, LetsHugeImagesThroughWhoseRegionsCanBeRead) {
   // One strip for all, tiles of absurd size, another format, a header without these facts.
   for (const auto& [tile, format] : {std::pair{Extent{70'000, 70'000}, ImageFormat::tiff},
                                      {Extent{16'384, 16'384}, ImageFormat::tiff},
-                                     {Extent{256, 256}, ImageFormat::png},
+                                     {Extent{256, 256}, ImageFormat::webp},
                                      {Extent{}, ImageFormat::tiff}}) {
     slide.tile = tile;
     slide.format = format;
@@ -85,8 +93,28 @@ TEST(Gate, LetsHugeImagesThroughWhoseRegionsCanBeRead) {
   }
 }
 
+TEST(Gate, LetsHugeImagesThroughWhoseRowsComeInOrder) {
+  const std::uint64_t file_bytes = std::uint64_t{2} << 30U;
+  ImageHeader poster = header_of({60'000, 60'000}, 3);
+  for (const ImageFormat format : {ImageFormat::png, ImageFormat::jpeg}) {
+    poster.format = format;
+    EXPECT_TRUE(reads_rows(poster));
+    EXPECT_EQ(refusal(poster, file_bytes, {}), std::nullopt);
+    EXPECT_TRUE(refusal_of_whole(poster, file_bytes, {})) << "decode() has only whole images";
+    EXPECT_TRUE(refusal(poster, 100'000, {})) << "a bomb stays one";
+  }
+  for (const auto spoil :
+       {+[](ImageHeader& header) { header.progressive = true; }, +[](ImageHeader& header) { header.orientation = 3; },
+        +[](ImageHeader& header) { header.format = ImageFormat::webp; }}) {
+    ImageHeader other = poster;
+    spoil(other);
+    EXPECT_FALSE(reads_rows(other));
+    EXPECT_TRUE(refusal(other, file_bytes, {}));
+  }
+}
+
 TEST(Gate, EachLimitIsTheCallers) {
-  const ImageHeader header = header_of({100, 100}, 3);
+  const ImageHeader header = interlaced({100, 100}, 3);
   EXPECT_EQ(refusal(header, 1'000, {}), std::nullopt);
   EXPECT_TRUE(refusal(header, 1'000, {.max_file_bytes = 999}));
   EXPECT_TRUE(refusal(header, 1'000, {.max_pixels = 9'999}));
