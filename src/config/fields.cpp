@@ -172,7 +172,7 @@ const std::vector<Field> table{
     {"limits.max_pixels", result, optional, "", "An image with more pixels that can only be decoded whole is refused.",
      [](RunConfig& c, std::size_t) { return slot::pixels(c.limits.max_pixels, 1, most_pixels); }},
     {"limits.max_region_pixels", result, optional, "",
-     "The same for an image that can be read by region, such as a tiled TIFF.",
+     "The same for an image that can be read in parts: a tiled TIFF, a PNG or a baseline JPEG.",
      [](RunConfig& c, std::size_t) { return slot::pixels(c.limits.max_region_pixels, 1, most_pixels); }},
     {"limits.max_file_size", result, optional, "", "A larger image file is refused.",
      [](RunConfig& c, std::size_t) { return slot::size(c.limits.max_file_size, KiB, TiB); }},

@@ -104,10 +104,10 @@ void gather_depth(const ImagePart& image, Rect source, Border border, ColorMode 
 }
 
 template <int Channels, class Sample>
-void lay_over_white(Image& image) noexcept {
+void lay_over_white(Image& image, int from) noexcept {
   constexpr std::uint32_t white = std::numeric_limits<Sample>::max();
   const auto [height, width] = image.extent();
-  for (int y = 0; y < height; ++y) {
+  for (int y = from; y < height; ++y) {
     auto* pixel = reinterpret_cast<Sample*>(image.row(y));
     for (int x = 0; x < width; ++x, pixel += Channels) {
       for (int channel = 0; channel < Channels - 1; ++channel) {
@@ -181,13 +181,13 @@ InputTable::InputTable(std::span<const ChannelScaling> channels)
   }
 }
 
-void lay_over_white(Image& image) noexcept {
+void lay_over_white(Image& image, int from) noexcept {
   const ImageView view = image.view();
   const bool is_u8 = view.depth == Depth::u8;
   if (view.channels == 2) {
-    is_u8 ? lay_over_white<2, std::uint8_t>(image) : lay_over_white<2, std::uint16_t>(image);
+    is_u8 ? lay_over_white<2, std::uint8_t>(image, from) : lay_over_white<2, std::uint16_t>(image, from);
   } else if (view.channels == 4) {
-    is_u8 ? lay_over_white<4, std::uint8_t>(image) : lay_over_white<4, std::uint16_t>(image);
+    is_u8 ? lay_over_white<4, std::uint8_t>(image, from) : lay_over_white<4, std::uint16_t>(image, from);
   }
 }
 

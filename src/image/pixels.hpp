@@ -107,8 +107,8 @@ class InputTable {
 };
 
 /// Lays a grey or RGB image with alpha over white, in place: its alpha stays, and means nothing any more. Others are
-/// left alone.
-void lay_over_white(Image& image) noexcept;
+/// left alone, and so are the rows above `from`.
+void lay_over_white(Image& image, int from = 0) noexcept;
 
 /// The part of an image that gather_tile() looks at for this source. Pure. Precondition: the image is not empty; with
 /// Border::none the source lies in it.

@@ -39,6 +39,13 @@ std::uint64_t sum_of(ByteReader& file) {
   }
 }
 
+Bytes last_rows(const DecodedItem& band, int count) {
+  const ImageView pixels = band.image.view();
+  Bytes rows(static_cast<std::size_t>(count) * pixels.row_bytes());
+  std::copy_n(pixels.row(pixels.extent.height - count), rows.size(), rows.begin());
+  return rows;
+}
+
 }  // namespace
 
 DecodeLimits decode_limits(const LimitsConfig& limits) {
@@ -54,15 +61,17 @@ ItemDecoder::ItemDecoder(DecodeLimits limits, ImageConfig::Alpha alpha, ChargeBy
 
 void ItemDecoder::forget() {
   current_ = {};
-  whole_.reset();
-  by_region_.reset();
+  kept_.reset();
+  in_parts_.reset();
+  rows_.reset();
 }
 
 ItemDecoder::Decoded ItemDecoder::decode(const RunBlock& run, Rect needed) {
   const std::pair wanted{run.key.item, run.attempt};
-  has_read_ = current_ != wanted || by_region_;
-  if (current_ == wanted && whole_) {
-    return *whole_;
+  const bool has_it = current_ == wanted && kept_ && (!*kept_ || kept_->value()->rect.contains(needed));
+  has_read_ = !has_it;
+  if (has_it) {
+    return *kept_;
   }
   if (current_ != wanted) {
     forget();  // Before the next image is read: both together may be too much.
@@ -81,8 +90,8 @@ ItemDecoder::Decoded ItemDecoder::decode(const RunBlock& run, Rect needed) {
     }
   }();
   current_ = wanted;
-  if (!by_region_ || !decoded) {
-    whole_ = decoded;
+  if (!in_parts_ || rows_ || !decoded) {
+    kept_ = decoded;
   }
   return decoded;
 }
@@ -91,41 +100,45 @@ ItemDecoder::Decoded ItemDecoder::decode_first(const RunBlock& run, Rect needed)
   if (run.place.kind == RootKind::stack) {
     return decode_row(run);
   }
-  if (const auto by_region = try_by_region(run)) {
-    if (!*by_region) {
-      return by_region->failure();
+  if (const auto in_parts = try_in_parts(run)) {
+    if (!*in_parts) {
+      return in_parts->failure();
     }
-    by_region_ = by_region->value();
+    in_parts_ = in_parts->value();
     return decode_part(run, needed);
   }
   return decode_whole(run);
 }
 
-std::optional<Result<ItemDecoder::ByRegion>> ItemDecoder::try_by_region(const RunBlock& run) {
-  // A member of a zip archive has no regions: it is unpacked from its front, and its checksum is at its end.
-  const bool is_small = run.header.extent.area() <= by_region_px && run.place.bytes <= limits_.max_file_bytes;
+std::optional<Result<ItemDecoder::InParts>> ItemDecoder::try_in_parts(const RunBlock& run) {
+  // A member of a zip archive has no parts: it is unpacked from its front, and its checksum is at its end.
+  const bool is_small = run.header.extent.area() <= in_parts_px && run.place.bytes <= limits_.max_file_bytes;
   if (is_small || run.place.kind == RootKind::zip) {
     return std::nullopt;
   }
   const Result<std::unique_ptr<ByteReader>> file = items_.open(run.place);
   if (!file) {
-    return Result<ByRegion>{file.failure()};
+    return Result<InParts>{file.failure()};
   }
   const Result<ImageHeader> header = probe(*file.value());
-  if (!header || !reads_regions(header.value())) {
+  if (!header || !(reads_regions(header.value()) || reads_rows(header.value()))) {
     return std::nullopt;  // The whole way says what is wrong with it.
   }
   if (std::optional<Failure> refused = refusal(header.value(), run.place.bytes, limits_)) {
-    return Result<ByRegion>{*std::move(refused)};
+    return Result<InParts>{*std::move(refused)};
   }
   if (const HeaderFacts facts = facts_of(header.value()); facts != run.header) {
-    return Result<ByRegion>{changed(facts, run.header)};
+    return Result<InParts>{changed(facts, run.header)};
   }
-  return Result<ByRegion>{ByRegion{header.value(), sum_of(*file.value())}};
+  return Result<InParts>{InParts{header.value(), sum_of(*file.value())}};
 }
 
 ItemDecoder::Decoded ItemDecoder::decode_part(const RunBlock& run, Rect needed) {
-  const ImageHeader& header = by_region_->header;
+  return reads_rows(in_parts_->header) ? decode_band(run, needed) : decode_region(run, needed);
+}
+
+ItemDecoder::Decoded ItemDecoder::decode_region(const RunBlock& run, Rect needed) {
+  const ImageHeader& header = in_parts_->header;
   const Result<std::unique_ptr<ByteReader>> file = items_.open(run.place);
   if (!file) {
     return file.failure();
@@ -138,11 +151,63 @@ ItemDecoder::Decoded ItemDecoder::decode_part(const RunBlock& run, Rect needed) 
   const Charge while_decoding = charge_(decode_overhead_bytes(part_header));
   DecodeLimits of_region = limits_;
   of_region.max_decoded_bytes = std::numeric_limits<std::uint64_t>::max();  // A block bounds it, and it is charged.
-  Result<Image> image = decode_region(*file.value(), header, stored_rect(header, needed), of_region);
+  Result<Image> image = pantile::decode_region(*file.value(), header, stored_rect(header, needed), of_region);
   if (!image) {
     return image.failure();
   }
-  return made(upright(std::move(image).value(), header), needed, header.oriented, by_region_->sum, std::move(charge));
+  return made(upright(std::move(image).value(), header), needed, header.oriented, in_parts_->sum, std::move(charge));
+}
+
+/// The rows of the block in full width: they serve all blocks beside it, too. Rows that the band before has are taken
+/// from there, for each row is decoded once.
+ItemDecoder::Decoded ItemDecoder::decode_band(const RunBlock& run, Rect needed) {
+  const ImageHeader& header = in_parts_->header;
+  const std::uint64_t row_bytes = decoded_bytes(header) / static_cast<std::uint64_t>(header.stored.height);
+  const auto bytes_of = [&](int rows) { return static_cast<std::size_t>(rows) * row_bytes; };
+  const Rect band{needed.y, 0, needed.height, header.oriented.width};
+  // Copied before the band that has them is let go: both bands together may be too much.
+  Bytes shared;
+  Charge while_shared;
+  if (rows_ && kept_ && *kept_ && kept_->value()->rect.y <= band.y && band.y < rows_->next) {
+    while_shared = charge_(bytes_of(rows_->next - band.y));
+    shared = last_rows(*kept_->value(), rows_->next - band.y);
+  }
+  kept_.reset();
+  Charge charge = charge_(bytes_of(band.height));
+  Image image{band.extent(), header.channels, header.bits == 16 ? Depth::u16 : Depth::u8};
+  std::copy(shared.begin(), shared.end(), image.bytes().begin());
+  const int first = band.y + static_cast<int>(shared.size() / row_bytes);
+  if (std::optional<Failure> failure = go_to_row(run, first)) {
+    return *std::move(failure);
+  }
+  if (std::optional<Failure> failure = rows_->rows->read(image.bytes().subspan(shared.size()))) {
+    return *std::move(failure);
+  }
+  rows_->next = band.bottom();
+  return made(std::move(image), band, header.oriented, in_parts_->sum, std::move(charge), first - band.y);
+}
+
+/// Rows above are decoded and dropped; to go back up is to begin again.
+std::optional<Failure> ItemDecoder::go_to_row(const RunBlock& run, int row) {
+  const ImageHeader& header = in_parts_->header;
+  if (!rows_ || rows_->next > row) {
+    rows_.reset();
+    Charge overhead = charge_(decode_overhead_bytes(header));
+    Result<std::unique_ptr<ByteReader>> file = items_.open(run.place);
+    if (!file) {
+      return file.failure();
+    }
+    std::unique_ptr<ByteReader> bytes = std::move(file).value();
+    std::unique_ptr<RowReader> rows = read_rows(*bytes, header, limits_);
+    rows_.emplace(Rows{std::move(overhead), std::move(bytes), std::move(rows), 0});
+  }
+  Bytes dropped(rows_->next < row ? decoded_bytes(header) / static_cast<std::uint64_t>(header.stored.height) : 0);
+  for (; rows_->next < row; ++rows_->next) {
+    if (std::optional<Failure> failure = rows_->rows->read(dropped)) {
+      return failure;
+    }
+  }
+  return std::nullopt;
 }
 
 ItemDecoder::Decoded ItemDecoder::decode_whole(const RunBlock& run) {
@@ -187,9 +252,10 @@ ItemDecoder::Decoded ItemDecoder::decode_row(const RunBlock& run) {
   return made(std::move(image).value(), whole(extent), extent, sum, std::move(charge));
 }
 
-ItemDecoder::Decoded ItemDecoder::made(Image image, Rect rect, Extent whole, std::uint64_t sum, Charge charge) const {
+ItemDecoder::Decoded ItemDecoder::made(Image image, Rect rect, Extent whole, std::uint64_t sum, Charge charge,
+                                       int from) const {
   if (alpha_ == ImageConfig::Alpha::white) {
-    lay_over_white(image);
+    lay_over_white(image, from);
   }
   return std::make_shared<const DecodedItem>(DecodedItem{std::move(image), rect, whole, sum, std::move(charge)});
 }

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import os
 import re
+import subprocess
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from runs import SHARPEN, TEST_DATA, Job, digest, needs_test_data, peak_bytes, run, verified
+from processes import executors_of, kill
+from runs import BINARY, SHARPEN, TEST_DATA, Job, digest, environment, needs_test_data, peak_bytes, run, verified
 
 SANITIZED = bool(os.environ.get("PANTILE_SANITIZE"))
 
@@ -88,20 +91,59 @@ def tiled_tiff(path: Path, side: int) -> np.ndarray:
     return pixels
 
 
-def test_a_large_tiled_tiff_is_read_by_region_and_never_whole(tmp_path: Path) -> None:
-    side = 10240  # 105 MP, 100 MiB of grey pixels
-    whole_bytes = side * side
+def test_a_large_image_is_read_in_parts_and_never_whole(tmp_path: Path) -> None:
+    """A tiled TIFF by region, a PNG and a JPEG by bands of rows; a PGM has no parts and tells what is right."""
+    side = 8192  # 67 MP, 64 MiB of grey pixels
     pixels = tiled_tiff(tmp_path / "large.tif", side)
     Image.fromarray(pixels).save(tmp_path / "large.png", compress_level=1)
-    peaks = {}
-    for name, sets in (("large.tif", ["--set", f"devices.memory.cap={1024 if SANITIZED else 128}MiB", "--set", "limits.max_pixels=1MP", "--set", "limits.max_file_size=1MiB"]), ("large.png", [])):
+    Image.fromarray(pixels).save(tmp_path / "large.pgm")
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg", quality=60)
+    with Image.open(tmp_path / "photo.jpg") as photo:
+        photo.save(tmp_path / "photo.pgm")
+    small = ["--set", f"devices.memory.cap={1024 if SANITIZED else 128}MiB", "--set", "limits.max_pixels=1MP", "--set", "limits.max_file_size=1MiB"]
+    peaks, digests = {}, {}
+    for name, sets in (("large.tif", small), ("large.png", small), ("large.pgm", []), ("photo.jpg", small), ("photo.pgm", [])):
         folder = tmp_path / name.replace(".", "-")
         job = Job(folder, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[tmp_path / name]).write()
         peaks[name] = peak_bytes(job, folder / "out", *sets)
-    assert digest(tmp_path / "large-tif" / "out") == digest(tmp_path / "large-png" / "out")
+        digests[name] = digest(folder / "out")
+    assert digests["large.tif"] == digests["large.png"] == digests["large.pgm"]
+    assert digests["photo.jpg"] == digests["photo.pgm"] != digests["large.pgm"]
     if not SANITIZED:
-        assert peaks["large.tif"] < 140 << 20
-        assert peaks["large.png"] > whole_bytes
+        assert max(peaks["large.tif"], peaks["large.png"], peaks["photo.jpg"]) < 132 << 20 < peaks["large.pgm"], peaks
+
+
+def test_a_large_png_outlives_its_executor(tmp_path: Path) -> None:
+    """The next one begins at another row than the first."""
+    side = 8192
+    steps = np.arange(side)
+    pixels = np.add.outer((steps // 5).astype(np.uint8), (steps // 7).astype(np.uint8))
+    Image.fromarray(pixels).save(tmp_path / "large.png", compress_level=1)
+    job = Job(tmp_path, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[tmp_path / "large.png"]).write()
+    run(job, tmp_path / "whole")
+    process = subprocess.Popen([str(BINARY), "run", str(job), "--output", str(tmp_path / "out")], env=environment(), stderr=subprocess.PIPE, text=True)
+    killed = []
+    for pause_s in (0.8, 1.6):
+        time.sleep(pause_s)
+        killed += executors_of(tmp_path / "out")
+        kill(executors_of(tmp_path / "out"))
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    assert killed, "it was over before"
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
+def test_a_large_png_that_ends_early_is_found_by_its_last_band(tmp_path: Path) -> None:
+    side = 8192
+    steps = np.arange(side)
+    pixels = np.add.outer((steps // 5).astype(np.uint8), (steps // 7).astype(np.uint8))
+    Image.fromarray(pixels).save(tmp_path / "cut.png", compress_level=1)
+    with (tmp_path / "cut.png").open("r+b") as file:
+        file.truncate((tmp_path / "cut.png").stat().st_size - 1000)
+    job = Job(tmp_path, model=SHARPEN, image="{color: Y, scale: 1/255}", inputs=[tmp_path / "cut.png"]).write()
+    run(job, tmp_path / "out", code=3)
+    held = quarantine(tmp_path / "out")["cut.png"]
+    assert held["reason"] == "truncated" and "PNG ends after" in held["detail"], held
 
 
 def test_beyond_the_limit_for_regions_it_is_refused(tmp_path: Path) -> None:
