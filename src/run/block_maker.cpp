@@ -11,8 +11,10 @@
 namespace pantile {
 namespace {
 
-/// Loading a large model from slow storage takes its time; once that is known, it should not take much longer.
+/// Loading a large model from slow storage takes its time; once that is known, it should not take much longer, but on a
+/// machine that has become busy.
 constexpr double longest_opening_s = 1800;
+constexpr double least_patience_s = 60;
 constexpr double slower_opening = 4;
 /// For an executor that is in the middle of something when the run ends.
 constexpr double last_patience_s = 1;
@@ -224,7 +226,8 @@ void BlockMaker::look_for_hang(double now_s) {
     phase_since_s_ += now_s - next_look_s_;
   }
   next_look_s_ = now_s + 0.2;
-  const double opening_s = std::max(patience_s_, lanes_ == 0 ? longest_opening_s : slower_opening * opening_took_s_);
+  const double again_s = std::max(least_patience_s, slower_opening * opening_took_s_);
+  const double opening_s = std::max(patience_s_, lanes_ == 0 ? longest_opening_s : again_s);
   const bool hangs = phase_ == Phase::open ? in_flight_.hangs(now_s, patience_s_) : now_s - phase_since_s_ > opening_s;
   if (hangs && host_->kill(DeathCause::hung)) {
     log::warn("nothing moves in the executor for {:.0f} s: it is ended, and another one started",
