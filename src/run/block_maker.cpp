@@ -185,7 +185,8 @@ void BlockMaker::bury(ExecutorDeath death, double now_s) {
   if (!failure_.empty()) {
     death.how = std::exchange(failure_, {});
   }
-  if (!left_off_s_ || death.cause != DeathCause::killed) {
+  const bool is_ours = left_off_s_ && death.cause == DeathCause::killed;
+  if (!is_ours) {
     certify_(death, verdict.begun);
   }
   if (verdict.retire && !left_off_s_) {
@@ -194,7 +195,7 @@ void BlockMaker::bury(ExecutorDeath death, double now_s) {
                     "Its last words are in the log above; `pantile doctor` tests the machine.",
                     verdict.deaths, death.how)};
   }
-  if (verdict.guilty) {
+  if (verdict.guilty && !is_ours) {
     const Fault fault = verdict.is_final ? Fault::killed : Fault::crashed;
     for (const InFlight::Ticket ticket : in_flight_.tickets_of(*verdict.guilty)) {
       cancelled_.erase(ticket);
