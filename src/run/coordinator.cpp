@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/log.hpp"
+#include "base/steady.hpp"
 #include "cluster/backoff.hpp"
 #include "run/deadline.hpp"
 #include "run/job_messages.hpp"
@@ -14,8 +15,6 @@
 
 namespace pantile {
 namespace {
-
-double steady_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// The settings look at the work, which is then taken out of the job.
 Scheduler make_scheduler(Job& job, int workers) {
@@ -198,8 +197,7 @@ void Coordinator::give_up_on_disk(const std::string& found) {
   }
   error_ = fmt::format(
       "{} shards in a row were not on disk as they were written, the last one: {}. Do all ranks see the same {}? It "
-      "must "
-      "be on a file system that they share.",
+      "must be on a file system that they share.",
       most_unseen, found, job_.config.output.dir.resolved.string());
   drain("the results do not come together");
 }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/byte_size.hpp"
+#include "base/steady.hpp"
 #include "config/config.hpp"
 #include "device/cpu.hpp"
 #include "device/process_memory.hpp"
@@ -321,11 +322,6 @@ void run_executor(Link& link, const Arena& arena, OwnProcess own_process) {
     link.send(encode_message(FromExecutor{OpenFailed{static_cast<std::int32_t>(ExitCode::failed),
                                                      fmt::format("the executor cannot go on: {}", error.what())}}));
   }
-}
-
-std::int64_t steady_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace pantile

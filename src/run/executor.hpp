@@ -15,7 +15,4 @@ enum class OwnProcess : bool { no, yes };
 /// OpenFailed.
 void run_executor(Link& link, const Arena& arena, OwnProcess own_process);
 
-/// Microseconds of the steady clock, the same for all processes of a machine: what spans count in.
-[[nodiscard]] std::int64_t steady_us();
-
 }  // namespace pantile

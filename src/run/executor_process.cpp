@@ -21,6 +21,7 @@
 
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/steady.hpp"
 #include "device/oom.hpp"
 #include "pipeline/link.hpp"
 #include "run/executor.hpp"
@@ -31,8 +32,6 @@ namespace pantile {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double steady_s() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
 
 // Where a child finds what it was given.
 constexpr int link_descriptor = 3;

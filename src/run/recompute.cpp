@@ -17,6 +17,7 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "base/log.hpp"
+#include "base/steady.hpp"
 #include "config/config.hpp"
 #include "pipeline/arena.hpp"
 #include "pipeline/executor_protocol.hpp"
@@ -33,8 +34,6 @@
 
 namespace pantile {
 namespace {
-
-double steady_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// An executor with the model open that makes one block after another. All that this file knows of executors. What its
 /// death or its silence means is judged as in a run.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/steady.hpp"
 #include "cluster/backoff.hpp"
 #include "device/cpu.hpp"
 #include "pipeline/executor_protocol.hpp"

@@ -283,6 +283,17 @@ const CommittedShard* JournalState::find_shard(std::string_view name) const {
   return found == shard_at_.end() ? nullptr : &shards_[found->second];
 }
 
+RunStart JournalState::next_start(std::string time) const {
+  return {.time = std::move(time),
+          .items = items(),
+          .outputs = outputs(),
+          .plan = plan(),
+          .folder = folder(),
+          .identity = identity(),
+          .catalog_digest = catalog_digest(),
+          .catalog = catalog_file()};
+}
+
 JournalState read_journal(const std::filesystem::path& path, Disk& disk) {
   JournalState state;
   replay_journal(

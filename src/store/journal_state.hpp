@@ -87,6 +87,8 @@ class JournalState {
   [[nodiscard]] const Hash128& catalog_digest() const noexcept { return catalog_digest_; }
   /// Of the file that it is in.
   [[nodiscard]] const FileHash& catalog_file() const noexcept { return catalog_file_; }
+  /// What the next epoch begins with if it goes on as the last one did.
+  [[nodiscard]] RunStart next_start(std::string time) const;
 
  private:
   struct Blocks {

@@ -89,15 +89,8 @@ class Mending {
   /// What the next epoch begins with: as the last one did or, if the journal has lost all its starts, by what shards,
   /// catalog and run.yaml say.
   RunStart beginning() {
-    RunStart start{.time = time_,
-                   .items = state_.items(),
-                   .outputs = state_.outputs(),
-                   .plan = state_.plan(),
-                   .folder = state_.folder(),
-                   .identity = state_.identity(),
-                   .catalog_digest = state_.catalog_digest(),
-                   .catalog = state_.catalog_file(),
-                   .repairs = had_ended_};
+    RunStart start = state_.next_start(time_);
+    start.repairs = had_ended_;
     if (index(state_.epoch()) > 0) {
       return start;
     }

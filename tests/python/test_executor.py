@@ -258,7 +258,8 @@ def test_a_stop_does_not_wait_for_a_decoder_that_hangs(tmp_path: Path) -> None:
     begin = time.monotonic()
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 75, said
-    assert time.monotonic() - begin < 60, "not by the patience with images"
+    # 3 s for what is begun, 1 s for the executor. Without an end of it the coordinator would give the rank up after 18 s.
+    assert time.monotonic() - begin < 15
     run(job, tmp_path / "out", "--set", "on_error.hang_after=10min")
     run(job, tmp_path / "clean", "--set", "on_error.hang_after=10min")
     assert digest(tmp_path / "out") == digest(tmp_path / "clean")

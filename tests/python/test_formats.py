@@ -116,6 +116,20 @@ def test_a_large_image_is_read_in_parts_and_never_whole(tmp_path: Path) -> None:
         assert max(peaks["large.tif"], peaks["large.png"], peaks["photo.jpg"]) < 132 << 20 < peaks["large.pgm"], peaks
 
 
+@pytest.mark.parametrize("alpha", ["drop", "white"])
+def test_bands_of_rows_make_what_the_whole_image_makes(tmp_path: Path, alpha: str) -> None:
+    """A larger file than may be read whole comes in bands. Each overlaps the next, and no row is laid over white twice."""
+    noise = np.random.default_rng(5).integers(0, 256, (4500, 700, 4), dtype=np.uint8)
+    Image.fromarray(noise, "RGBA").save(tmp_path / "noise.png", compress_level=1)
+    digests = {}
+    for limit in ("64MiB", "1MiB"):
+        folder = tmp_path / limit
+        job = Job(folder, model=SHARPEN, image=f"{{color: Y, scale: 1/255, alpha: {alpha}}}", inputs=[tmp_path / "noise.png"]).write()
+        run(job, folder / "out", "--set", f"limits.max_file_size={limit}")
+        digests[limit] = digest(folder / "out")
+    assert digests["64MiB"] == digests["1MiB"]
+
+
 def test_a_large_png_outlives_its_executor(tmp_path: Path) -> None:
     """The next one begins at another row than the first."""
     side = 8192

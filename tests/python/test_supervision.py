@@ -107,15 +107,18 @@ def test_it_gives_up_when_restarts_commit_nothing(tmp_path: Path, undisturbed: s
     assert digest(output) == undisturbed
 
 
-def test_an_mpirun_that_does_not_leave_is_not_waited_for(tmp_path: Path, undisturbed: str) -> None:
+def test_an_mpirun_that_has_lost_its_ranks_is_not_waited_for(tmp_path: Path, undisturbed: str) -> None:
+    """The first mpirun starts something that dies at once, and hangs: no rank has said a word by then."""
     (tmp_path / "bin").mkdir()
     shim = tmp_path / "bin" / "mpirun"
-    shim.write_text(f'#!/bin/sh\n{shutil.which("mpirun")} "$@"\nexec sleep 600\n')
+    shim.write_text(f'#!/bin/sh\nif mkdir "{tmp_path}/first" 2>/dev/null; then sleep 2; exec sleep 600; fi\nexec {shutil.which("mpirun")} "$@"\n')
     shim.chmod(0o755)
     output = tmp_path / "out"
     command = [str(BINARY), "run", str(Job(tmp_path, inputs=INPUTS).write()), "--output", str(output), "--ranks", "3"]
-    done = subprocess.run(command, env=environment() | {"PATH": f"{shim.parent}:{os.environ['PATH']}"}, timeout=120, check=False)
-    assert done.returncode == 0
+    variables = environment() | {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=variables, timeout=120, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "starting again with 3 ranks" in done.stderr
     assert digest(output) == undisturbed
 
 

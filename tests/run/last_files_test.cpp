@@ -29,15 +29,7 @@ TEST(LastFiles, AreNotWrittenOverThoseOfANewOwner) {
 
   JournalState state;
   Journal new_owner = Journal::open(layout.journal(), state);
-  new_owner.append(RunStart{.time = "t",
-                            .items = state.items(),
-                            .outputs = state.outputs(),
-                            .plan = state.plan(),
-                            .folder = state.folder(),
-                            .identity = state.identity(),
-                            .catalog_digest = state.catalog_digest(),
-                            .catalog = state.catalog_file()},
-                   state);
+  new_owner.append(state.next_start("t"), state);
   new_owner.commit();
   std::filesystem::remove(layout.index());
   try {

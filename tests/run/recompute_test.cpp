@@ -46,15 +46,7 @@ void make_wrong(const RunLayout& layout, ItemId wrong) {
   Journal journal = Journal::open(layout.journal(), state);
   ASSERT_EQ(state.shards().size(), 1U);
   const std::string before = state.shards()[0].name;
-  journal.append(RunStart{.time = "t",
-                          .items = state.items(),
-                          .outputs = state.outputs(),
-                          .plan = state.plan(),
-                          .folder = state.folder(),
-                          .identity = state.identity(),
-                          .catalog_digest = state.catalog_digest(),
-                          .catalog = state.catalog_file()},
-                 state);
+  journal.append(state.next_start("t"), state);
   journal.append(ShardRetired{before}, state);
   const ShardReader reader{layout.shard(before)};
   ShardWriter writer{layout,
