@@ -5,6 +5,7 @@
 //     template <class Archive> void fields(Archive& archive, Hello& hello) { archive(hello.version, hello.host); }
 //     Bytes bytes = encode(hello);   Hello back = decode<Hello>(bytes);
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,13 @@ class FieldWriter {
     }
   }
   template <class T>
+  void put(std::optional<T>& value) {
+    writer_.put(value.has_value());
+    if (value) {
+      put(*value);
+    }
+  }
+  template <class T>
   void put(T& record) {
     fields(*this, record);
   }
@@ -93,6 +101,13 @@ class FieldReader {
     values.resize(count);
     for (T& value : values) {
       take(value);
+    }
+  }
+  template <class T>
+  void take(std::optional<T>& value) {
+    value.reset();
+    if (reader_.get<bool>()) {
+      take(value.emplace());
     }
   }
   template <class T>

@@ -29,6 +29,8 @@ class Engine {
 
   /// "1.31.1"
   [[nodiscard]] const std::string& version() const noexcept;
+  /// "ONNX Runtime 1.31.1"
+  [[nodiscard]] std::string name() const { return "ONNX Runtime " + version(); }
   /// The file that was opened, as the loader knows it.
   [[nodiscard]] const std::filesystem::path& library() const noexcept;
 

@@ -4,7 +4,7 @@
 //
 //     Meter meter{budget};  SlabPool slabs{meter};  Engine engine;
 //     Session session{engine, slabs, model_bytes, "upconv7.onnx"};
-//     const auto samples = probe_footprint(session);  …plan…
+//     const Probes probes = probe_footprint(session);  …plan…
 //     MeteredBuffer input{meter, 3 * 142 * 142 * sizeof(float)};  …fill it…
 //     RunOutcome outcome = session.run(input.floats(), 3, {142, 142});
 //     if (auto* output = std::get_if<Tensor>(&outcome)) { …output->plane(0)… }
@@ -22,26 +22,23 @@
 #include <vector>
 
 #include "base/extent.hpp"
+#include "device/footprint.hpp"
 #include "device/metered_buffer.hpp"
 #include "device/slab.hpp"
 #include "model/engine.hpp"
 
 namespace pantile {
 
-namespace detail {
-struct Trace;
-}
-
-/// What a run gave: planar floats [1, channels, height, width] in the lane's slab, charged until this is destroyed.
+/// What a run gave: planar floats [batch, channels, height, width] in the lane's slab, charged until this is destroyed.
 /// Copy out and destroy it before the next run on this lane, which otherwise takes a slab of its own. Must not outlive
 /// its session.
 class Tensor {
  public:
   [[nodiscard]] int channels() const noexcept { return channels_; }
   [[nodiscard]] Extent extent() const noexcept { return extent_; }
-  /// channels × height × width floats, row-major.
+  /// batch × channels × height × width floats, row-major.
   [[nodiscard]] std::span<const float> data() const noexcept { return data_; }
-  /// The pixels of one channel. Precondition: 0 ≤ channel < channels().
+  /// The pixels of one channel of the first image. Precondition: 0 ≤ channel < channels().
   [[nodiscard]] std::span<const float> plane(int channel) const noexcept {
     const auto area = static_cast<std::size_t>(extent_.area());
     return data_.subspan(static_cast<std::size_t>(channel) * area, area);
@@ -77,12 +74,6 @@ struct EngineFailure {
 
 using RunOutcome = std::variant<Tensor, OutOfMemory, EngineFailure>;
 
-/// What one run at one extent needed.
-struct ProbeSample {
-  Extent input;                  ///< pixels of the input, halo included
-  std::uint64_t peak_bytes = 0;  ///< engine bytes, without the input buffer
-};
-
 /// One model, opened once. run() may be called by many threads at once; each call uses the calling thread only.
 class Session {
  public:
@@ -95,33 +86,55 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Runs the model on one image [1, channels, height, width] of planar floats, which the caller owns and keeps until
-  /// this returns. Precondition: nchw.size() == channels × extent.area() > 0.
-  [[nodiscard]] RunOutcome run(std::span<const float> nchw, int channels, Extent extent) const;
+  /// Runs the model on images [batch, channels, height, width] of planar floats, which the caller owns and keeps until
+  /// this returns. Precondition: nchw.size() == batch × channels × extent.area() > 0; batch is 1, or takes_batches().
+  [[nodiscard]] RunOutcome run(std::span<const float> nchw, int channels, Extent extent, int batch = 1) const;
 
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] int input_channels() const noexcept;
   [[nodiscard]] Meter& meter() const noexcept;
-  /// What a run on this extent will need at once, to the byte. Known once probe_footprint() has found the pattern of
-  /// the model's allocations, which it does for all models whose blocks grow with height, width and area.
-  [[nodiscard]] std::optional<std::uint64_t> planned_peak(Extent extent) const;
+  /// Whether the model takes several images at once, by what it declares of its input.
+  [[nodiscard]] bool takes_batches() const noexcept;
+  /// What the engine holds of the open model: charged to the meter as long as the session lives.
+  [[nodiscard]] std::uint64_t weights_bytes() const noexcept;
+
+  /// Gives the blocks of each further run the places that waste nothing, or none. Not while a run is under way.
+  void plan_with(std::optional<AllocationPattern> pattern);
+  /// Gives the pages of idle lanes back.
+  void trim() const noexcept;
+  /// What a run will need at once, to the byte; nothing without a pattern.
+  [[nodiscard]] std::optional<std::uint64_t> planned_peak(Extent extent, int batch = 1) const;
 
   struct Impl;
 
  private:
-  friend std::vector<ProbeSample> probe_footprint(Session& session, int alignment_px);
-  [[nodiscard]] RunOutcome run_recorded(std::span<const float> nchw, Extent extent, detail::Trace* trace) const;
-  [[nodiscard]] RunOutcome run_on_black(detail::Trace& trace) const;
+  friend RunOutcome run_on_black(const Session& session, Extent extent, int batch, Trace* trace);
+  [[nodiscard]] RunOutcome run_recorded(std::span<const float> nchw, Extent extent, int batch, Trace* trace) const;
 
   std::unique_ptr<Impl> impl_;
 };
 
+/// Runs the model on a black image, whose pixels are charged too; `trace` is filled if it is given.
+[[nodiscard]] RunOutcome run_on_black(const Session& session, Extent extent, int batch = 1, Trace* trace = nullptr);
+
+struct ProbeOptions {
+  int alignment_px = 1;      ///< the extents are multiples of it
+  bool for_batches = false;  ///< also runs several images at once: a device that makes batches wants to know
+};
+
+/// What probing has told.
+struct Probes {
+  std::optional<AllocationPattern> pattern;  ///< if the sequence of allocations does not depend on the input
+  std::vector<FootprintSample> samples;      ///< as measured; those that the meter refused are left out
+};
+
 /// Runs the model at a few small extents, square and not, and says what each needs. Call it once, under the cap, before
-/// lanes run: from then on blocks get the places that waste nothing, and planned_peak() is known. Where it is, the
-/// result also has large extents, which were computed and not run. An extent that the meter refuses is left out, with
-/// it all larger ones, and then there is no pattern. The slabs are trimmed afterwards. Throws Error if the model runs
-/// at none of them, and memory is not the reason.
-/// The extents are multiples of `alignment_px`.
-std::vector<ProbeSample> probe_footprint(Session& session, int alignment_px = 1);
+/// lanes run: from then on blocks get the places that waste nothing, and planned_peak() is known. An extent that the
+/// meter refuses ends the probing, and then there is no pattern. The slabs are trimmed afterwards. Throws Error if the
+/// model runs at none of them, and memory is not the reason.
+Probes probe_footprint(Session& session, ProbeOptions options = {});
+
+/// What the probes tell of all runs: by the pattern, else by the formula; not known from fewer than three probes.
+[[nodiscard]] Footprint footprint_of(const Probes& probes);
 
 }  // namespace pantile

@@ -10,8 +10,8 @@
 #include "base/message.hpp"
 #include "base/result.hpp"
 #include "codec/header_facts.hpp"
+#include "device/calibration.hpp"
 #include "model/facts.hpp"
-#include "model/session.hpp"
 #include "pipeline/arena.hpp"
 #include "source/item_place.hpp"
 
@@ -27,7 +27,8 @@ struct Open {
   std::uint64_t cap_bytes = 0;      ///< of the device, all included
   std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers, a process of its own
   Extent check_tile{};  ///< core input pixels; not empty: tiles of nothing are made first, to see that the device can
-  std::int32_t check_lanes = 1;  ///< how many of them at once
+  std::int32_t check_lanes = 1;      ///< how many of them at once
+  std::vector<Calibration> known{};  ///< of this model: one of this device and engine, if any, is taken as it is
 };
 /// The tiles are planned: how many lanes to start.
 struct StartLanes {
@@ -69,7 +70,7 @@ struct Opened {
   std::string engine;
   std::uint64_t budget_bytes = 0;  ///< of the meter: for tiles and decoded pixels
   ModelFacts facts;
-  std::vector<ProbeSample> probes;
+  Calibration calibration;
 };
 struct TilesTimed {
   double tiles_per_s = 0;  ///< of all lanes together; 0: they could not be made
@@ -150,13 +151,9 @@ void fields(Archive& archive, ModelFacts& facts) {
           facts.geometry, facts.layers, facts.weights_bytes, facts.weight_files);
 }
 template <class Archive>
-void fields(Archive& archive, ProbeSample& probe) {
-  archive(probe.input, probe.peak_bytes);
-}
-template <class Archive>
 void fields(Archive& archive, Open& message) {
   archive(message.config, message.config_folder, message.model_digest, message.cap_bytes, message.outside_bytes,
-          message.check_tile, message.check_lanes);
+          message.check_tile, message.check_lanes, message.known);
 }
 template <class Archive>
 void fields(Archive& archive, StartLanes& message) {
@@ -183,7 +180,7 @@ void fields(Archive& archive, TilesTimed& message) {
 }
 template <class Archive>
 void fields(Archive& archive, Opened& message) {
-  archive(message.device_class, message.engine, message.budget_bytes, message.facts, message.probes);
+  archive(message.device_class, message.engine, message.budget_bytes, message.facts, message.calibration);
 }
 template <class Archive>
 void fields(Archive& archive, OpenFailed& message) {

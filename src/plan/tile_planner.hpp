@@ -13,9 +13,9 @@
 
 #include "base/extent.hpp"
 #include "config/config.hpp"
+#include "device/footprint.hpp"
 #include "image/tile_geometry.hpp"
 #include "model/facts.hpp"
-#include "plan/footprint.hpp"
 
 namespace pantile {
 

@@ -134,6 +134,7 @@ void BlockMaker::restart(double now_s) {
 std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double now_s) {
   if (auto* const opened = std::get_if<Opened>(&message)) {
     if (lanes_ == 0) {
+      open_.known = {opened->calibration};  // Those that come after it need not probe.
       return std::move(*opened);
     }
     log::info("a new executor has taken over");

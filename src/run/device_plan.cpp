@@ -7,7 +7,6 @@
 #include "base/byte_size.hpp"
 #include "device/cpu.hpp"
 #include "image/block_grid.hpp"
-#include "plan/footprint.hpp"
 #include "run/stage_setup.hpp"
 
 namespace pantile {
@@ -31,18 +30,15 @@ int lanes_for(const RunConfig& config, const NodeShare& share) {
 
 namespace {
 
-Footprint footprint_of(const DeviceBudget& budget, const Opened& opened) {
-  std::vector<FootprintSample> samples;
-  for (const ProbeSample& probe : opened.probes) {
-    samples.push_back({probe.input, probe.peak_bytes});
-  }
-  if (samples.size() < 3) {
+/// Throws UsageError if it is not known.
+const Footprint& known_footprint(const DeviceBudget& budget, const Opened& opened) {
+  if (!opened.calibration.footprint.known()) {
     throw UsageError{
         fmt::format("devices.memory.cap: of {}, {} are left for the model, which is too little even for its "
                     "smallest tiles. Raise the cap; `pantile doctor` says how much memory there is.",
                     format_byte_size(budget.cap), format_byte_size(opened.budget_bytes))};
   }
-  return Footprint{samples};
+  return opened.calibration.footprint;
 }
 
 }  // namespace
@@ -51,7 +47,7 @@ DeviceRequest::DeviceRequest(const RunConfig& config, const DeviceBudget& budget
                              std::span<const ExtentClass> extents, int lanes)
     : config_{config},
       facts_{opened.facts},
-      footprint_{footprint_of(budget, opened)},
+      footprint_{known_footprint(budget, opened)},
       border_{stage_options(config.pipeline.front(), opened.facts).border},
       budget_bytes_{opened.budget_bytes - std::min(budget.decoded, opened.budget_bytes / 4)},
       lanes_{lanes} {

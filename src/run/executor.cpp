@@ -19,6 +19,7 @@
 #include "pipeline/bounded_queue.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "pipeline/lanes.hpp"
+#include "run/calibrate.hpp"
 #include "run/confinement.hpp"
 #include "run/item_decoder.hpp"
 #include "run/stage_setup.hpp"
@@ -144,7 +145,8 @@ class Executor {
     device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written, model.folder);
     device_->stage.emplace(*device_->session, facts, stage_options(stage, facts));
     meter.set_cap(budget(open, meter));
-    const std::vector<ProbeSample> probes = probe_footprint(*device_->session, facts.geometry.alignment_px);
+    const CalibrationKey key{model.digest, precision_f32, cpu_device_class(), device_->engine.name()};
+    const Calibration calibration = calibrate(*device_->session, key, open.known, {facts.geometry.alignment_px});
     device_->slabs.trim_idle();
     meter.set_cap(budget(open, meter));
     meter.reset_peak();
@@ -152,11 +154,11 @@ class Executor {
       throw Error{fmt::format("the device does not make {} tiles of {} at once any more", open.check_lanes,
                               to_string(open.check_tile))};
     }
-    return {.device_class = cpu_device_class(),
-            .engine = "ONNX Runtime " + device_->engine.version(),
+    return {.device_class = key.device_class,
+            .engine = key.engine,
             .budget_bytes = meter.cap() - meter.current(),
             .facts = facts,
-            .probes = probes};
+            .calibration = calibration};
   }
 
   /// What the meter may hand out: the device's cap less all that no meter sees, now.

@@ -16,6 +16,7 @@
 #include "pipeline/link.hpp"
 #include "plan/forecast.hpp"
 #include "report/live.hpp"
+#include "run/calibration_files.hpp"
 #include "run/device_plan.hpp"
 #include "run/disk_needs.hpp"
 #include "run/executor_host.hpp"
@@ -49,8 +50,10 @@ class DeviceOnTrial {
               .config_folder = config.folder.string(),
               .model_digest = job.model_digest,
               .cap_bytes = budget_.cap,
-              .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation)});
+              .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation),
+              .known = known_calibrations(calibration_folders(), job.model_digest)});
     opened_ = await<Opened>();
+    keep_calibration(calibration_folders(), opened_.calibration);
     open_s_ = std::chrono::duration<double>(Clock::now() - begin).count();
   }
   DeviceOnTrial(const DeviceOnTrial&) = delete;

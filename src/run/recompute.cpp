@@ -23,6 +23,7 @@
 #include "pipeline/executor_protocol.hpp"
 #include "report/live.hpp"
 #include "run/block_maker.hpp"
+#include "run/calibration_files.hpp"
 #include "run/device_plan.hpp"
 #include "run/executor_host.hpp"
 #include "run/job_inputs.hpp"
@@ -48,7 +49,8 @@ class Maker {
                 .config_folder = config.folder.string(),
                 .model_digest = model_digest,
                 .cap_bytes = budget_.cap,
-                .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation)},
+                .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation),
+                .known = known_calibrations(calibration_folders(), model_digest)},
                std::chrono::duration<double>(config.on_error.hang_after).count(),
                &tell,
                steady_s()} {

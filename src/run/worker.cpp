@@ -78,6 +78,7 @@ void Worker::on(Welcome& welcome) {
   budget_ = device_budget(config_, parts_.share, welcome_.output_channels);
   arena_.emplace(budget_.arena);
   space_.emplace(budget_.arena);
+  calibrations_ = parts_.calibrations(RunLayout{welcome_.run_folder});
   const DevicesConfig::Isolation isolation = config_.devices.isolation;
   maker_.emplace(
       parts_.host_executor(isolation, *arena_),
@@ -85,7 +86,8 @@ void Worker::on(Welcome& welcome) {
            .config_folder = welcome_.config_folder,
            .model_digest = welcome_.model_digest,
            .cap_bytes = budget_.cap,
-           .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(isolation)},
+           .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(isolation),
+           .known = known_calibrations(calibrations_, welcome_.model_digest)},
       std::chrono::duration<double>(config_.on_error.hang_after).count(),
       [this](const ExecutorDeath& death, const std::vector<InFlight::Begun>& begun) { certify(death, begun); },
       now_s());
@@ -180,7 +182,8 @@ WorkerParts real_parts(const NodeShare& share) {
           .read_config =
               [](const Welcome& welcome) {
                 return parse_config(welcome.config, "the run's config", welcome.config_folder);
-              }};
+              },
+          .calibrations = [](const RunLayout& layout) { return calibration_folders(layout.root); }};
 }
 
 ExitCode serve(WorkerParts parts, Transport& transport) {

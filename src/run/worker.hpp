@@ -18,6 +18,7 @@
 #include "pipeline/arena.hpp"
 #include "report/rank_log.hpp"
 #include "run/block_maker.hpp"
+#include "run/calibration_files.hpp"
 #include "run/device_plan.hpp"
 #include "run/executor_host.hpp"
 #include "run/item_in_hand.hpp"
@@ -33,6 +34,7 @@ struct WorkerParts {
   std::function<std::unique_ptr<ShardStore>(ShardThread::Settings, const Arena&, RankLog&)> open_store;
   std::function<std::unique_ptr<RankLog>(const RunLayout&, RankId, Epoch)> open_log;
   std::function<RunConfig(const Welcome&)> read_config;
+  std::function<CalibrationFolders(const RunLayout&)> calibrations;
 };
 
 /// A worker without a loop: whoever has it calls step() until it has left. One thread.
@@ -110,6 +112,7 @@ class Worker {
   Extent tile_;
   int lanes_ = 1;
   DeviceBudget budget_;
+  CalibrationFolders calibrations_;
   std::unique_ptr<RankLog> log_;
   std::optional<TalkRecorder> talk_;
   std::int64_t log_start_us_ = 0;

@@ -16,6 +16,7 @@ namespace pantile {
 void Worker::on(Opened& opened) {
   facts_ = opened.facts;
   device_class_ = opened.device_class;
+  keep_calibration(calibrations_, opened.calibration);
   const TilePlan plan = plan_device(config_, budget_, opened, welcome_.extents, lanes_for(config_, parts_.share));
   tile_ = plan.core;
   lanes_ = plan.lanes;

@@ -137,7 +137,7 @@ TEST_F(SessionTest, PlansItsMemoryToTheByteForExtentsThatItNeverRan) {
                             testing::sample_model("sharpen_y.onnx")}) {
     OpenModel model{engine_, bytes, "model"};
     const int channels = model.session.input_channels();
-    const auto samples = probe_footprint(model.session);
+    const auto samples = probe_footprint(model.session).samples;
     ASSERT_GE(samples.size(), 5U);
     for (const Extent extent : {Extent{30, 33}, Extent{48, 48}, Extent{137, 211}, Extent{256, 40}, Extent{200, 200}}) {
       SCOPED_TRACE(to_string(extent));
@@ -164,14 +164,14 @@ TEST_F(SessionTest, ProbesUnderTheCapAndSaysOnlyWhatFitted) {
   const std::uint64_t open = model.meter.current();
   model.meter.set_cap(open + 3 * MiB);
   model.meter.reset_peak();
-  const auto samples = probe_footprint(model.session);
+  const auto samples = probe_footprint(model.session).samples;
   EXPECT_LE(model.meter.peak(), open + 3 * MiB);
   EXPECT_EQ(model.meter.current(), open);
   ASSERT_FALSE(samples.empty());
   EXPECT_LT(samples.size(), 5U);
   EXPECT_FALSE(model.session.planned_peak({64, 64}).has_value());
   model.meter.set_cap(open);
-  EXPECT_TRUE(probe_footprint(model.session).empty());
+  EXPECT_TRUE(probe_footprint(model.session).samples.empty());
 }
 
 TEST_F(SessionTest, GivesTheSameBitsToConcurrentLanes) {

@@ -188,13 +188,13 @@ TEST(ExecutorProtocol, FactsOfTheModelCrossUnchanged) {
   Opened opened;
   opened.facts.geometry = {.scale = 2, .halo = {7, 7, 7, 7}, .padding = Padding::valid, .min_tile_px = 16};
   opened.facts.layers = {{.macs_per_px = 3, .numerator = 2, .denominator = 1, .shrink = {14, 14}}};
-  opened.probes = {{{48, 96}, 12345}};
+  opened.calibration.probes = {{{48, 96}, 12345}};
   const auto message = decode_message<FromExecutor>(encode_message(FromExecutor{opened}));
   const auto& back = std::get<Opened>(message);
   EXPECT_EQ(back.facts.geometry.scale, 2);
   EXPECT_EQ(back.facts.geometry.halo, opened.facts.geometry.halo);
   EXPECT_EQ(back.facts.layers.at(0).shrink, (Extent{14, 14}));
-  EXPECT_EQ(back.probes.at(0).peak_bytes, 12345U);
+  EXPECT_EQ(back.calibration.probes.at(0).peak_bytes, 12345U);
 }
 
 }  // namespace

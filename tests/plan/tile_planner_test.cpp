@@ -98,7 +98,7 @@ TEST(TilePlanner, AFixedSizeIsTakenOrElseTheNextSmaller) {
                       .lanes = 2,
                       .size = {TileSize::Kind::fixed, 100}};
   EXPECT_EQ(planned(request).core, (Extent{100, 100}));
-  request.budget_bytes = 45 * MiB;
+  request.budget_bytes = 50 * MiB;
   const auto smaller = planned(request);
   EXPECT_EQ(smaller.core, (Extent{96, 96}));
   EXPECT_NE(smaller.why.find("as asked do not fit"), std::string::npos) << smaller.why;

@@ -29,7 +29,8 @@ WorkerParts Cluster::worker_parts(Rank& rank) {
                 return store;
               },
           .open_log = [](const RunLayout&, RankId, Epoch) { return std::make_unique<RankLog>(); },
-          .read_config = [this](const Welcome&) { return config(); }};
+          .read_config = [this](const Welcome&) { return config(); },
+          .calibrations = [](const RunLayout&) { return CalibrationFolders{}; }};
 }
 
 CoordinatorParts Cluster::coordinator_parts(Rank& rank) {

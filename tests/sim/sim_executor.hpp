@@ -106,11 +106,12 @@ class SimExecutor final : public ExecutorHost {
 
   void on(const Open& /*open*/) {
     after(world_.chance.between(0.01, 0.5), [](SimExecutor& self) {
+      const std::array<FootprintSample, 3> probes{{{{64, 64}, 200'000}, {{128, 128}, 600'000}, {{64, 256}, 650'000}}};
       self.say(Opened{.device_class = "sim",
                       .engine = "simulated",
                       .budget_bytes = std::uint64_t{64} << 20U,
                       .facts = self.world_.facts,
-                      .probes = {{{64, 64}, 200'000}, {{128, 128}, 600'000}, {{64, 256}, 650'000}}});
+                      .calibration = {.footprint = Footprint{probes}}});
     });
   }
   void on(const StartLanes& start) { lanes_ = start.lanes; }

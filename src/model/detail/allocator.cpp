@@ -8,16 +8,10 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "device/process_memory.hpp"
 
 namespace pantile::detail {
 
 namespace {
-
-/// MLAS reads whole vectors, so up to 63 bytes past the end.
-constexpr std::size_t alignment = 64;
-constexpr std::size_t padding = 64;
-constexpr std::size_t header = alignment;
 
 thread_local EngineScope* current_scope = nullptr;
 
@@ -28,8 +22,6 @@ Meter& unattributed() {
   return meter;
 }
 
-constexpr bool is_big(std::size_t payload_bytes) { return header + payload_bytes + padding >= big_block_bytes; }
-
 void* map_pages(std::size_t bytes) {
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
@@ -37,19 +29,10 @@ void* map_pages(std::size_t bytes) {
 
 }  // namespace
 
-std::size_t slab_bytes_of(std::size_t payload_bytes) noexcept {
-  return is_big(payload_bytes) ? whole_pages(header + payload_bytes + padding) : 0;
-}
-
-std::size_t heap_bytes_of(std::size_t payload_bytes) noexcept {
-  const std::size_t bytes = header + payload_bytes + padding;
-  return is_big(payload_bytes) ? 0 : (bytes + alignment - 1) / alignment * alignment;
-}
-
 enum class MeteringAllocator::Home : std::uint8_t { heap, pages, slab };
 
 /// Stands in front of each payload.
-struct alignas(alignment) MeteringAllocator::Block {
+struct alignas(block_alignment) MeteringAllocator::Block {
   std::size_t bytes;  ///< of all of it: this, the payload, the padding, rounded up
   Home home;
   std::uint32_t birth;  ///< position among the blocks of its run
@@ -150,11 +133,12 @@ void* MeteringAllocator::allocate(std::size_t payload_bytes) {
 }
 
 MeteringAllocator::Block* MeteringAllocator::take(EngineScope* scope, std::size_t payload_bytes) {
-  static_assert(sizeof(Block) == header);
+  static_assert(sizeof(Block) == block_header);
   Meter& meter = scope != nullptr ? scope->slabs_.meter() : unattributed();
   const Trace* trace = scope != nullptr ? scope->trace_ : nullptr;
-  const bool big = is_big(payload_bytes);
-  const std::size_t bytes = big ? slab_bytes_of(payload_bytes) : heap_bytes_of(payload_bytes);
+  const std::size_t slab_bytes = slab_bytes_of(payload_bytes);
+  const bool big = slab_bytes > 0;
+  const std::size_t bytes = big ? slab_bytes : heap_bytes_of(payload_bytes);
   if (big && scope != nullptr && scope->lease_) {
     std::byte* memory = scope->take_from_slab(payload_bytes);
     Slab& slab = scope->lease_->slab();
@@ -163,7 +147,7 @@ MeteringAllocator::Block* MeteringAllocator::take(EngineScope* scope, std::size_
   if (!meter.try_charge(bytes)) {
     return nullptr;
   }
-  void* memory = big ? map_pages(bytes) : std::aligned_alloc(alignment, bytes);
+  void* memory = big ? map_pages(bytes) : std::aligned_alloc(block_alignment, bytes);
   if (memory == nullptr) {
     meter.release(bytes);
     return nullptr;

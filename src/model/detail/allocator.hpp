@@ -11,25 +11,11 @@
 #include <optional>
 #include <vector>
 
+#include "device/placement.hpp"
 #include "device/slab.hpp"
 #include "model/detail/ort.hpp"
-#include "model/detail/placement.hpp"
 
 namespace pantile::detail {
-
-/// Blocks from here on live in the lane's slab; smaller ones come from malloc.
-inline constexpr std::size_t big_block_bytes = std::size_t{64} << 10U;
-
-/// What a block of so many bytes takes of the slab (whole pages with its header), 0 if it does not live there.
-[[nodiscard]] std::size_t slab_bytes_of(std::size_t payload_bytes) noexcept;
-/// What it takes of the heap, 0 if it lives in the slab.
-[[nodiscard]] std::size_t heap_bytes_of(std::size_t payload_bytes) noexcept;
-
-/// Where the blocks of the coming run should lie, if that is known.
-struct PlannedBlock {
-  std::uint64_t payload_bytes = 0;
-  std::uint64_t offset = 0;
-};
 
 /// While it lives, what the engine allocates on this thread is charged to `slabs.meter()`. Scopes do not nest.
 class EngineScope {

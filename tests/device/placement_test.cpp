@@ -1,10 +1,10 @@
-#include "model/detail/placement.hpp"
+#include "device/placement.hpp"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace pantile::detail {
+namespace pantile {
 namespace {
 
 constexpr std::array<Extent, 5> extents{{{48, 48}, {64, 64}, {48, 96}, {80, 80}, {64, 128}}};
@@ -103,4 +103,4 @@ TEST(Placement, NeverPutsTwoBlocksOfOneTimeInOnePlace) {
 }
 
 }  // namespace
-}  // namespace pantile::detail
+}  // namespace pantile
