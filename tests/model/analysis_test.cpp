@@ -592,6 +592,13 @@ TEST(Analysis, KnowsTheRepositorysModels) {
   EXPECT_TRUE(sharpen.local);
   EXPECT_EQ(sharpen.geometry.halo, around(2));
   EXPECT_EQ(sharpen.geometry.padding, Padding::same);
+  const ModelFacts light = analyse(testing::sample_model("light.onnx"), "light.onnx");
+  EXPECT_TRUE(light.local);
+  EXPECT_EQ(light.geometry.halo, around(1));
+  const ModelFacts unet = analyse(testing::sample_model("unet.onnx"), "unet.onnx");
+  EXPECT_TRUE(unet.local);
+  EXPECT_EQ(unet.geometry.scale, 1);
+  EXPECT_EQ(unet.geometry.alignment_px, 4);
 }
 
 /// As the table beside the models tells.

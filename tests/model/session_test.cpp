@@ -326,7 +326,7 @@ TEST_F(SessionTest, TilesOfOtherPeoplesModelsEqualTheWhole) {
 }
 
 TEST_F(SessionTest, TilesOfTheRepositorysModelsEqualTheWhole) {
-  for (const char* file : {"upscale2x.onnx", "sharpen_y.onnx"}) {
+  for (const char* file : {"upscale2x.onnx", "sharpen_y.onnx", "light.onnx"}) {
     OpenModel model{engine_, testing::sample_model(file), file};
     const auto image = noise(model.facts.input_channels, {130, 101}, 9);
     for (const Extent core : {Extent{32, 32}, Extent{45, 33}, Extent{64, 130}}) {

@@ -23,6 +23,8 @@ ENGINE_VARIABLE = "PANTILE_ORT_LIB"
 
 UPSCALE = MODELS / "upscale2x.onnx"
 SHARPEN = MODELS / "sharpen_y.onnx"
+LIGHT = MODELS / "light.onnx"
+UNET = MODELS / "unet.onnx"
 
 
 def needs_test_data() -> None:

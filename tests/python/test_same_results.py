@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from compare_export import main as compare
-from runs import PAGES, SHARPEN, TEST_DATA, UPSCALE, Job, digest, needs_test_data, pantile, run, verified
+from runs import LIGHT, PAGES, SHARPEN, TEST_DATA, UNET, UPSCALE, Job, digest, needs_test_data, pantile, run, verified
 
 MPIRUN = ("mpirun", "--oversubscribe", "--bind-to", "none", "-n")
 # One-block pages, a strip of three blocks, a turned one, and ones smaller than a tile.
@@ -26,8 +26,9 @@ def ways(job: Path, folder: Path, sets: list[list[str]]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("model", "image"),
-    [(UPSCALE, "{color: RGB, scale: 1/255}"), (SHARPEN, "{color: Y}"), (UPSCALE, "{border: reflect}")],
-    ids=["upscale2x", "sharpen_y", "reflect"],
+    [(UPSCALE, "{color: RGB, scale: 1/255}"), (SHARPEN, "{color: Y}"), (UPSCALE, "{border: reflect}"),
+     (LIGHT, "{}"), (UNET, "{}")],
+    ids=["upscale2x", "sharpen_y", "reflect", "light", "unet"],
 )
 def test_digest_is_equal_for_ranks_tiles_and_lanes(tmp_path: Path, model: Path, image: str) -> None:
     job = Job(tmp_path, model=model, include=FEW, image=image).write()

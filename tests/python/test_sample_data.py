@@ -1,4 +1,4 @@
-"""The committed sample pages are what the generator draws, and as varied as promised."""
+"""The committed sample data is what the generators make, and the pages are as varied as promised."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "sample"))
 import draw_pages  # noqa: E402  (a module of tools/sample)
+import make_small_models  # noqa: E402
 from page import draw_page  # noqa: E402
 
 DATA = ROOT / "tests" / "data"
@@ -58,6 +60,13 @@ def test_drawing_is_deterministic_and_follows_the_seed() -> None:
     first, again, other = (draw_page(seed, 200, 260, colour=True).tobytes() for seed in (7, 7, 8))
     assert first == again
     assert first != other
+
+
+def test_the_small_models_are_what_the_generator_makes(tmp_path: Path) -> None:
+    for network in (make_small_models.light(), make_small_models.unet()):
+        network.save(tmp_path)
+        again, committed = (onnx.load(folder / f"{network.name}.onnx") for folder in (tmp_path, DATA / "models"))
+        assert again == committed
 
 
 def test_sample_data_is_at_most_3_mb() -> None:
