@@ -3,16 +3,14 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
-#include <string_view>
 
 #include "base/byte_size.hpp"
 #include "base/error.hpp"
+#include "device/cgroup.hpp"
 
 namespace pantile {
 
@@ -20,69 +18,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end != text.data() ? std::optional{value} : std::nullopt;
-}
-
-std::optional<std::uint64_t> read_number(const fs::path& file) {
-  std::ifstream stream{file};
-  std::string word;
-  return stream >> word ? parse_number(word) : std::nullopt;  // "max" is no number: no limit
-}
-
-/// Calls `look` with the folders from mount/group up to mount.
-template <class Look>
-void walk_upwards(const fs::path& mount, fs::path group, Look look) {
-  // Seen from another cgroup namespace the path may start with "/..": normalised, it stays below the mount.
-  for (group = group.lexically_normal().relative_path();; group = group.parent_path()) {
-    look(mount / group);
-    if (group.empty()) {
-      return;
-    }
-  }
-}
-
-/// The strictest of the files `name` in the folders from mount/group up to mount.
-void look_upwards(const fs::path& mount, const fs::path& group, const char* name, MemoryLimit& limit) {
-  walk_upwards(mount, group, [&](const fs::path& folder) {
-    const fs::path file = folder / name;
+void apply_cgroup_limits(const fs::path& root, MemoryLimit& limit) {
+  each_cgroup_folder(root, "memory", [&](const fs::path& folder, CgroupVersion version) {
+    const fs::path file = folder / (version == CgroupVersion::second ? "memory.max" : "memory.limit_in_bytes");
     // Version 1 writes "no limit" as a number larger than any memory, which never is the strictest.
     if (const auto bytes = read_number(file); bytes && *bytes > 0 && *bytes < limit.bytes) {
       limit = {*bytes, "cgroup " + file.string()};
-    }
-  });
-}
-
-/// Calls `look(controller, group)` with the lines of /proc/self/cgroup that are about `controller`: "0::/user.slice"
-/// (version 2, which has them all, named ""), "7:cpu,memory:/slurm/job_1" (version 1).
-template <class Look>
-void each_cgroup(const fs::path& root, const std::string& controller, Look look) {
-  std::ifstream groups{root / "proc/self/cgroup"};
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) {
-      continue;
-    }
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const fs::path group = line.substr(second + 1);
-    if (controllers == ",,") {
-      look(std::string{}, group);
-    } else if (controllers.find("," + controller + ",") != std::string::npos) {
-      look(controller, group);
-    }
-  }
-}
-
-void apply_cgroup_limits(const fs::path& root, MemoryLimit& limit) {
-  each_cgroup(root, "memory", [&](const std::string& controller, const fs::path& group) {
-    if (controller.empty()) {
-      look_upwards(root / "sys/fs/cgroup", group, "memory.max", limit);
-      look_upwards(root / "sys/fs/cgroup/unified", group, "memory.max", limit);
-    } else {
-      look_upwards(root / "sys/fs/cgroup/memory", group, "memory.limit_in_bytes", limit);
     }
   });
 }
@@ -93,7 +34,7 @@ std::optional<double> read_quota(const fs::path& folder) {
   std::string quota;
   double period = 0;
   const bool read = static_cast<bool>(file >> quota >> period);
-  const auto microseconds = read ? parse_number(quota) : read_number(folder / "cpu.cfs_quota_us");  // -1: no limit
+  const auto microseconds = read ? leading_number(quota) : read_number(folder / "cpu.cfs_quota_us");  // -1: no limit
   if (!read) {
     period = static_cast<double>(read_number(folder / "cpu.cfs_period_us").value_or(0));
   }
@@ -101,14 +42,9 @@ std::optional<double> read_quota(const fs::path& folder) {
 }
 
 std::uint64_t total_memory(const fs::path& root) {
-  std::ifstream info{root / "proc/meminfo"};
-  for (std::string line; std::getline(info, line);) {
-    std::istringstream words{line};
-    std::string key;
-    std::uint64_t kibibytes = 0;
-    if (words >> key >> kibibytes && key == "MemTotal:") {
-      return kibibytes * KiB;
-    }
+  const auto info = read_numbers(root / "proc/meminfo");
+  if (const auto total = info.find("MemTotal:"); total != info.end()) {
+    return total->second * KiB;
   }
   throw Error{(root / "proc/meminfo").string() +
               " does not tell MemTotal (memory caps in per cent need it). Is /proc mounted?"};
@@ -149,12 +85,10 @@ int usable_cores() {
 
 std::optional<double> cpu_quota(const fs::path& root) {
   std::optional<double> least;
-  each_cgroup(root, "cpu", [&](const std::string& controller, const fs::path& group) {
-    walk_upwards(root / "sys/fs/cgroup" / controller, group, [&](const fs::path& folder) {
-      if (const std::optional<double> quota = read_quota(folder); quota && (!least || *quota < *least)) {
-        least = quota;
-      }
-    });
+  each_cgroup_folder(root, "cpu", [&](const fs::path& folder, CgroupVersion) {
+    if (const std::optional<double> quota = read_quota(folder); quota && (!least || *quota < *least)) {
+      least = quota;
+    }
   });
   return least;
 }
@@ -166,7 +100,7 @@ MemoryLimit host_memory_limit(const fs::path& root, const char* slurm_mem_per_no
   if (limit.source != machine.source || slurm_mem_per_node == nullptr) {
     return limit;
   }
-  const auto mebibytes = parse_number(slurm_mem_per_node);
+  const auto mebibytes = leading_number(slurm_mem_per_node);
   if (mebibytes && *mebibytes > 0 && *mebibytes < machine.bytes / MiB) {  // 0: all of the node
     return {*mebibytes * MiB, "SLURM_MEM_PER_NODE"};
   }

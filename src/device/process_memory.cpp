@@ -22,8 +22,8 @@ std::size_t page_bytes() noexcept {
 
 namespace {
 
-/// "Word: 123 kB" in a file of /proc/self; nothing if it is not there.
-std::optional<std::uint64_t> bytes_behind(const char* file, std::string_view wanted) {
+/// "Word: 123 kB" in a file of /proc; nothing if it is not there.
+std::optional<std::uint64_t> bytes_behind(const std::string& file, std::string_view wanted) {
   std::ifstream stream{file};
   for (std::string word; stream >> word;) {
     std::uint64_t kibibytes = 0;
@@ -55,6 +55,17 @@ std::uint64_t private_resident_bytes() {
   const std::optional<std::uint64_t> dirty = bytes_behind(exact, "Private_Dirty:");
   const std::uint64_t all = clean && dirty ? *clean + *dirty : resident_bytes();
   return all - std::min(all, shared_memory);
+}
+
+std::uint64_t used_by_processes(std::span<const int> process_ids) {
+  std::uint64_t own = 0;
+  std::uint64_t shared = 0;
+  for (const int id : process_ids) {
+    const std::string file = "/proc/" + std::to_string(id) + "/status";
+    own += bytes_behind(file, "RssAnon:").value_or(0);
+    shared = std::max(shared, bytes_behind(file, "RssShmem:").value_or(0));
+  }
+  return own + shared;
 }
 
 std::uint64_t unmetered_bytes(const Meter& meter) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "device/meter.hpp"
 
@@ -23,6 +24,11 @@ namespace pantile {
 /// Those of them that no other process has mapped, without shared memory: what this process takes of a budget that it
 /// shares with a child of the same program. Bytes.
 [[nodiscard]] std::uint64_t private_resident_bytes();
+
+/// What processes of ours have of the memory that DeviceMonitor counts: pages of their own and shared ones, without
+/// those of files. Shared ones (the arena) are counted once, as the process has them that has most. Processes that are
+/// gone have nothing. Rough, by up to 256 KiB a core, and cheap: 50 µs a process. Bytes.
+[[nodiscard]] std::uint64_t used_by_processes(std::span<const int> process_ids);
 
 /// Own resident bytes minus what `meter` has charged: program, libraries, packed weights, malloc's leftovers. Returns
 /// malloc's free pages to the kernel first. Read it after sessions are open, probes done and SlabPool::trim_idle(); the

@@ -1,8 +1,14 @@
 #include "device/process_memory.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
 
 #include "base/byte_size.hpp"
 #include "device/metered_buffer.hpp"
@@ -22,6 +28,39 @@ TEST(ProcessMemory, UnmeteredBytesDoNotGrowWithWhatIsMetered) {
   std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{1});
   EXPECT_GT(resident_bytes(), before + 60 * MiB);
   EXPECT_LT(unmetered_bytes(meter), before + 2 * MiB);
+}
+
+TEST(ProcessMemory, IsCountedOnceWhereProcessesShareIt) {
+  if (testing::has_shadow_memory) {
+    GTEST_SKIP() << "a sanitizer's shadow memory is resident too";
+  }
+  const std::array self{static_cast<int>(::getpid())};
+  const std::uint64_t before = used_by_processes(self);
+  ASSERT_GT(before, 0U);
+  void* const arena = ::mmap(nullptr, 32 * MiB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(arena, MAP_FAILED);
+  std::memset(arena, 1, 32 * MiB);
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::memset(arena, 2, 32 * MiB);
+    (void)!::write(ready[1], "", 1);
+    ::pause();
+    ::_exit(0);
+  }
+  char byte = 1;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  const std::array both{self[0], static_cast<int>(child)};
+  const std::uint64_t together = used_by_processes(both);
+  const std::uint64_t alone = used_by_processes(self);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::munmap(arena, 32 * MiB);
+  EXPECT_GE(alone, before + 31 * MiB);
+  EXPECT_LT(together, alone + 30 * MiB) << "the child has some pages of its own, and the 32 MiB in common";
+  EXPECT_GE(together, alone);
+  EXPECT_EQ(used_by_processes(std::array{static_cast<int>(child)}), 0U) << "it is gone";
 }
 
 TEST(ProcessMemory, PagesAreWhole) {
