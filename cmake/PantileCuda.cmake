@@ -18,6 +18,7 @@ if(PANTILE_CUDA)  # AUTO and ON are both true
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
       set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
     endif()
+    find_package(CUDAToolkit REQUIRED)
     set(PANTILE_HAS_CUDA ON)
   elseif(PANTILE_CUDA STREQUAL "ON")
     message(FATAL_ERROR "PANTILE_CUDA is ON, but no CUDA compiler was found. Name one: CUDACXX=…/nvcc cmake …, or leave PANTILE_CUDA at AUTO.")

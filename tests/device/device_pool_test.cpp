@@ -57,6 +57,9 @@ TEST_F(DevicePoolTest, CutsSmallBlocksFromOneChunk) {
     pool_.deallocate(blocks[i]);
   }
   EXPECT_EQ(pool_.trim(), 0U) << "one is in use";
+  void* const another = pool_.try_allocate(1000);
+  EXPECT_EQ(meter_.current(), 2 * MiB) << "the others are still there";
+  pool_.deallocate(another);
   pool_.deallocate(blocks[0]);
   EXPECT_EQ(pool_.trim(), 2 * MiB);
 }
@@ -108,12 +111,13 @@ TEST_F(DevicePoolTest, ShrinksToALowerCapAsBlocksComeBack) {
 }
 
 TEST_F(DevicePoolTest, GivesABlockToAnotherThreadOnlyThroughTheDevice) {
-  void* const block = pool_.try_allocate(40 * MiB);
+  void* const block = pool_.try_allocate(20 * MiB);
   pool_.deallocate(block);
   std::thread{[&] {
-    void* const theirs = pool_.try_allocate(20 * MiB);  // beside it: 60 of 64
-    EXPECT_EQ(meter_.current(), 60 * MiB);
-    void* const more = pool_.try_allocate(40 * MiB);  // instead of it
+    void* const theirs = pool_.try_allocate(20 * MiB);
+    EXPECT_NE(theirs, block) << "the stream of the first thread may still write into it";
+    EXPECT_EQ(meter_.current(), 40 * MiB);
+    void* const more = pool_.try_allocate(40 * MiB);  // instead of it: the device waits for the stream
     EXPECT_EQ(meter_.current(), 60 * MiB);
     pool_.deallocate(theirs);
     pool_.deallocate(more);
