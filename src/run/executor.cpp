@@ -225,9 +225,10 @@ class Executor {
 
   /// All that the tiles of a block look at, as one rectangle of the item.
   [[nodiscard]] Rect needed_of(const RunBlock& run, const TileGrid& grid) const {
-    Rect all = needed_part(run.header.extent, grid.source(0), device_->stage->border());
+    const Border border = gather_border(device_->stage->geometry(), device_->stage->border());
+    Rect all = needed_part(run.header.extent, grid.source(0), border);
     for (std::size_t tile = 1; tile < grid.size(); ++tile) {
-      const Rect one = needed_part(run.header.extent, grid.source(tile), device_->stage->border());
+      const Rect one = needed_part(run.header.extent, grid.source(tile), border);
       const int y = std::min(all.y, one.y);
       const int x = std::min(all.x, one.x);
       all = {y, x, std::max(all.bottom(), one.bottom()) - y, std::max(all.right(), one.right()) - x};

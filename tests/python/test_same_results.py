@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from compare_export import main as compare
+from PIL import Image
 from runs import LIGHT, PAGES, SHARPEN, TEST_DATA, UNET, UPSCALE, Job, digest, needs_test_data, pantile, run, verified
 
 MPIRUN = ("mpirun", "--oversubscribe", "--bind-to", "none", "-n")
@@ -35,6 +36,15 @@ def test_digest_is_equal_for_ranks_tiles_and_lanes(tmp_path: Path, model: Path, 
     sets = [[]] + [["--ranks", n] for n in ("2", "3", "5")]
     sets += [["--set", f"tiles.size={px}"] for px in (64, 96, 256)]
     sets += [["--set", "devices.jobs_per_device=5", "--set", "tiles.size=33"]]
+    assert len(ways(job, tmp_path, sets)) == 1
+
+
+def test_blocks_at_the_edge_of_an_image_that_is_extended_to_an_alignment_are_made(tmp_path: Path) -> None:
+    """Its second block looks at pixels that the image has not got: 2,053 is no multiple of 4."""
+    (tmp_path / "wide").mkdir()
+    Image.linear_gradient("L").resize((2053, 50)).convert("RGB").save(tmp_path / "wide" / "wide.png")
+    job = Job(tmp_path, model=UNET, inputs=[tmp_path / "wide"], image="{}").write()
+    sets = [["--set", f"tiles.size={px}", "--set", f"devices.isolation={how}"] for px, how in (("64", "none"), ("512", "process"))]
     assert len(ways(job, tmp_path, sets)) == 1
 
 
