@@ -141,4 +141,15 @@ std::unique_ptr<DeviceMonitor> Nvml::monitor(const std::string& uuid) {
   return nullptr;
 }
 
+std::unique_ptr<DeviceMonitor> best_monitor(const Device& device, const std::string& library) {
+  if (!device.uuid().empty()) {
+    if (const auto opened = Nvml::open(library); const auto* const nvml = std::get_if<std::shared_ptr<Nvml>>(&opened)) {
+      if (auto monitor = (*nvml)->monitor(device.uuid()); monitor != nullptr) {
+        return monitor;
+      }
+    }
+  }
+  return monitor_of(device);
+}
+
 }  // namespace pantile

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "device/device.hpp"
 #include "device/device_monitor.hpp"
 
 namespace pantile {
@@ -44,5 +45,10 @@ class Nvml : public std::enable_shared_from_this<Nvml> {
 
   std::unique_ptr<Functions> functions_;
 };
+
+/// The best look at a device's memory: NVML's if it knows the device, else the device's own. The device must outlive
+/// it.
+[[nodiscard]] std::unique_ptr<DeviceMonitor> best_monitor(const Device& device,
+                                                          const std::string& library = Nvml::usual_library);
 
 }  // namespace pantile

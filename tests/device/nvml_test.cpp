@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "base/byte_size.hpp"
 
@@ -66,6 +67,35 @@ TEST(Nvml, SaysWhyThereIsNone) {
   EXPECT_THAT(refusal(PANTILE_OLD_NVML_LIBRARY), HasSubstr("has no nvmlDeviceGetUtilizationRates"));
   ::setenv("PANTILE_FAKE_NVML", "broken", 1);
   EXPECT_THAT(refusal(PANTILE_FAKE_NVML_LIBRARY), HasSubstr("Driver Not Loaded"));
+}
+
+/// A device of 1 MiB, half of which is free, that goes by this UUID.
+class Named : public Device {
+ public:
+  explicit Named(std::string uuid) : uuid_{std::move(uuid)} {}
+  [[nodiscard]] std::string name() const override { return "named"; }
+  [[nodiscard]] std::string device_class() const override { return "test"; }
+  [[nodiscard]] std::string uuid() const override { return uuid_; }
+  [[nodiscard]] std::uint64_t total_bytes() const override { return MiB; }
+  [[nodiscard]] std::uint64_t free_bytes() const override { return MiB / 2; }
+  [[nodiscard]] void* try_allocate(std::size_t) noexcept override { return nullptr; }
+  void deallocate(void*, std::size_t) noexcept override {}
+
+ private:
+  std::string uuid_;
+};
+
+TEST(Nvml, IsWhereTheBestLookComesFromIfItKnowsTheDevice) {
+  ::setenv("PANTILE_FAKE_NVML", "300,25", 1);
+  const auto source = [](const char* uuid, const char* library) {
+    const Named device{uuid};
+    return best_monitor(device, library)->sample().value();
+  };
+  EXPECT_EQ(source("GPU-0000", PANTILE_FAKE_NVML_LIBRARY).used_bytes, 300 * MiB);
+  EXPECT_EQ(source("GPU-1111", PANTILE_FAKE_NVML_LIBRARY).source, "named") << "another one";
+  EXPECT_EQ(source("GPU-0000", "libno-such-library.so.1").used_bytes, MiB / 2);
+  EXPECT_EQ(source("", PANTILE_FAKE_NVML_LIBRARY).source, "named");
+  EXPECT_EQ(times_open(), 0);
 }
 
 TEST(NvmlHere, IsThereOrSaysWhyNot) {
