@@ -34,9 +34,8 @@ std::string text_of(const cudaUUID_t& uuid) {
 /// Makes a device current in this thread, and what was current before again.
 class Current {
  public:
-  explicit Current(int ordinal) noexcept : before_{current_cuda_device()} {
-    is_set_ = cudaSetDevice(ordinal) == cudaSuccess;
-  }
+  explicit Current(int ordinal) noexcept
+      : before_{current_cuda_device()}, is_set_{cudaSetDevice(ordinal) == cudaSuccess} {}
   ~Current() {
     if (before_ >= 0) {
       cudaSetDevice(before_);

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <new>
 
 #include "base/error.hpp"
 
@@ -127,7 +127,7 @@ void* FakeDevice::try_allocate(std::size_t bytes) noexcept {
   if (taken > book_->total || rounded(bytes) > book_->total - taken) {
     return nullptr;
   }
-  void* const block = std::aligned_alloc(alignment, rounded(bytes));
+  void* const block = ::operator new (rounded(bytes), std::align_val_t{alignment}, std::nothrow);
   book_->taken[static_cast<std::size_t>(place_)] += block != nullptr ? rounded(bytes) : 0;
   return block;
 }
@@ -137,7 +137,7 @@ void FakeDevice::deallocate(void* block, std::size_t bytes) noexcept {
   std::uint64_t& taken = book_->taken[static_cast<std::size_t>(place_)];
   expect(taken >= rounded(bytes), "only what a device gave is given back");
   taken -= rounded(bytes);
-  std::free(block);
+  ::operator delete (block, std::align_val_t{alignment});
 }
 
 }  // namespace pantile

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -203,7 +204,7 @@ TEST_F(DevicePoolTest, IsReachedThroughThreeCFunctions) {
   EXPECT_EQ(options.at("device_id"), "0");
   EXPECT_EQ(second_offered.provider_options().at("device_id"), "3");
   // As ONNX Runtime reads them: addresses in decimal.
-  const auto function = [&](const char* key) { return reinterpret_cast<void*>(std::stoull(options.at(key))); };
+  const auto function = [&](const char* key) { return std::bit_cast<void*>(std::stoull(options.at(key))); };
   const auto allocate = reinterpret_cast<void* (*)(std::size_t)>(function("gpu_external_alloc"));
   const auto deallocate = reinterpret_cast<void (*)(void*)>(function("gpu_external_free"));
   const auto empty_cache = reinterpret_cast<void (*)()>(function("gpu_external_empty_cache"));

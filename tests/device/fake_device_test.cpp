@@ -95,6 +95,7 @@ TEST_F(FakeDeviceTest, RefusesAFileThatIsNoBook) {
 
 TEST_F(FakeDeviceTest, TakesNoMoreThanItHasPlaces) {
   std::vector<std::unique_ptr<FakeDevice>> all;
+  all.reserve(FakeDevice::places);
   for (int i = 0; i < FakeDevice::places; ++i) {
     all.push_back(std::make_unique<FakeDevice>(book_, MiB));
   }

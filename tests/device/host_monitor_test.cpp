@@ -103,11 +103,17 @@ TEST(HostMonitorHere, SeesWhatWeTake) {
   if (testing::has_shadow_memory) {
     return;
   }
-  Meter meter;
-  MeteredBuffer buffer{meter, 256 * MiB};
-  std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{1});
-  // Other programs come and go: half of it is enough to show that it is seen.
-  EXPECT_GE(monitor->sample().value().used_bytes, before.used_bytes + 128 * MiB);
+  // Other programs come and go, some with hundreds of megabytes: one look of ten that shows ours is enough.
+  bool is_seen = false;
+  for (int attempt = 0; attempt < 10 && !is_seen; ++attempt) {
+    const std::uint64_t without = monitor->sample().value().used_bytes;
+    Meter meter;
+    MeteredBuffer buffer{meter, 256 * MiB};
+    std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{1});
+    const std::uint64_t with = monitor->sample().value().used_bytes;
+    is_seen = with > without + 224 * MiB && with < without + 288 * MiB;
+  }
+  EXPECT_TRUE(is_seen);
 }
 
 }  // namespace

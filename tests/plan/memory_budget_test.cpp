@@ -164,10 +164,10 @@ TEST(MemoryBudget, HoldsItsPromisesBesideANeighbourThatMovesAtRandom) {
     MemoryTerms terms{
         .cap_bytes = (100 + dice() % 900) * MiB, .leave_bytes = dice() % 200 * MiB, .floor_bytes = dice() % 150 * MiB};
     Node node{terms};
-    std::int64_t strangers = dice() % 500;
+    auto strangers = static_cast<std::int64_t>(dice() % 500);
     for (int second = 0; second < 1000; ++second) {
       if (dice() % 100 == 0) {
-        strangers = dice() % 1200;  // MiB; more than there is: others swap
+        strangers = static_cast<std::int64_t>(dice() % 1200);  // MiB; more than there is: others swap
       } else {
         strangers = std::clamp<std::int64_t>(strangers + static_cast<std::int64_t>(dice() % 41) - 20, 0, 1200);
       }
