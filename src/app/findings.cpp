@@ -259,13 +259,15 @@ Finding judge(const DiskFacts& disk) {
 }
 
 Finding judge(const GpuFacts& gpu) {
-  if (gpu.driver.empty()) {
+  if (gpu.driver.empty() && gpu.devices.empty()) {
     return fine("gpu", "none, and none is needed");
   }
-  if (!gpu.cuda_build) {
-    return {Severity::note, "gpu", gpu.driver + ", but this build runs on CPUs only", "the GPU stays idle", ""};
+  std::string found = gpu.devices.empty() ? gpu.driver : "";
+  for (const GpuFacts::Gpu& one : gpu.devices) {
+    found += fmt::format("{}{}, {} of {} free", found.empty() ? "" : "; ", one.name, format_byte_size(one.free),
+                         format_byte_size(one.total));
   }
-  return fine("gpu", gpu.driver);
+  return {Severity::note, "gpu", found + ", but models run on CPUs only", "the GPU stays idle", ""};
 }
 
 Finding judge(const SlurmFacts& slurm) {

@@ -110,8 +110,13 @@ struct DiskFacts {
 [[nodiscard]] Finding judge(const DiskFacts& disk);
 
 struct GpuFacts {
-  bool cuda_build = false;
-  std::string driver;  ///< "/dev/nvidia0"; empty: none
+  struct Gpu {
+    std::string name;
+    std::uint64_t total = 0;
+    std::uint64_t free = 0;
+  };
+  std::string driver;        ///< "/dev/nvidia0"; empty: none
+  std::vector<Gpu> devices;  ///< that the driver's library tells of
 };
 [[nodiscard]] Finding judge(const GpuFacts& gpu);
 

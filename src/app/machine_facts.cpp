@@ -9,19 +9,24 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <utility>
+#include <variant>
 
 #include "base/byte_size.hpp"
 #include "base/file.hpp"
 #include "codec/decode.hpp"
 #include "device/cpu.hpp"
+#include "device/device_monitor.hpp"
+#include "device/nvml.hpp"
 
 namespace fs = std::filesystem;
 
@@ -120,17 +125,10 @@ class DiskTrial {
   fs::path second_;
 };
 
+/// Of the machine, or of the control group that leaves the least.
 std::uint64_t available_memory() {
-  std::ifstream info{"/proc/meminfo"};
-  for (std::string line; std::getline(info, line);) {
-    std::istringstream words{line};
-    std::string key;
-    std::uint64_t kibibytes = 0;
-    if (words >> key >> kibibytes && key == "MemAvailable:") {
-      return kibibytes * KiB;
-    }
-  }
-  return 0;
+  const std::optional<MemorySample> sample = host_monitor()->sample();
+  return sample && sample->limit_bytes > sample->used_bytes ? sample->limit_bytes - sample->used_bytes : 0;
 }
 
 std::optional<std::uint64_t> limit_of(__rlimit_resource resource) {
@@ -197,9 +195,15 @@ SharedMemoryFacts shared_memory_facts() {
 
 GpuFacts gpu_facts() {
   GpuFacts facts;
-#ifdef PANTILE_HAS_CUDA
-  facts.cuda_build = true;
-#endif
+  if (const auto opened = Nvml::open(); const auto* const nvml = std::get_if<std::shared_ptr<Nvml>>(&opened)) {
+    for (const NvmlDevice& device : (*nvml)->devices()) {
+      const auto monitor = (*nvml)->monitor(device.uuid);
+      const auto sample = monitor != nullptr ? monitor->sample() : std::nullopt;
+      const std::uint64_t used = sample ? sample->used_bytes : 0;
+      facts.devices.push_back(
+          {device.name, device.total_bytes, device.total_bytes - std::min(device.total_bytes, used)});
+    }
+  }
   for (const char* const device : {"/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"}) {
     if (facts.driver.empty() && ::access(device, F_OK) == 0) {
       facts.driver = device;

@@ -151,7 +151,11 @@ TEST(Findings, OfSharedMemory) {
 
 TEST(Findings, OfGpuSlurmAndPlace) {
   EXPECT_EQ(of(judge(GpuFacts{})), ok) << "none is needed";
-  EXPECT_EQ(of(judge(GpuFacts{false, "/dev/nvidia0"})), note);
+  EXPECT_EQ(of(judge(GpuFacts{"/dev/nvidia0", {}})), note);
+  const Finding gpus = judge(GpuFacts{"", {{"Fake 1000", GiB, GiB / 2}, {"Fake 2000", GiB, GiB}}});
+  EXPECT_EQ(of(gpus), note);
+  EXPECT_EQ(gpus.found,
+            "Fake 1000, 512 MiB of 1.00 GiB free; Fake 2000, 1.00 GiB of 1.00 GiB free, but models run on CPUs only");
   EXPECT_EQ(of(judge(SlurmFacts{})), ok);
   EXPECT_EQ(of(judge(SlurmFacts{true, "17", "4", ""})), note);
   EXPECT_EQ(of(judge(SlurmFacts{true, "17", "4", "ring"})), ok);
