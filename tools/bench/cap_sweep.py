@@ -223,8 +223,10 @@ def line_of(row: Row) -> str:
     cell, run = row.cell, row.run
     if run.code == 0:
         told = f"peak {run.peak_mib:7.1f}  {run.seconds:6.1f} s  {row.ratio:5.2f} x  tile {run.tile_px or 'all':>4}"
-    else:
+    elif run.code == 2:
         told = f"refused, {run.named_mib} would do" + (f": peak {row.named.peak_mib:.1f}" if row.named else "")
+    else:
+        told = f"failed, exit code {run.code}"
     return f"{cell.model:8} {cell.size:>5}  cap {cell.cap_mib:4}  {told}{'  WRONG: ' + '; '.join(row.wrong) if row.wrong else ''}"
 
 
