@@ -108,6 +108,14 @@ struct ModelCommand {
 };
 [[nodiscard]] ExitCode carry_out(const ModelCommand& command);
 
+struct CalibrateCommand {
+  std::filesystem::path model;
+  std::string memory = "256MiB";  ///< the most that a measured size may need
+  int samples = 16;               ///< sizes that are measured
+  TableFormat format = TableFormat::table;
+};
+[[nodiscard]] ExitCode carry_out(const CalibrateCommand& command);
+
 struct ConfigKeysCommand {
   std::string search;  ///< in names, values and meanings; empty: all keys
   TableFormat format = TableFormat::table;
@@ -148,6 +156,7 @@ using Command = std::variant<HelpRequest,          //
                              VerifyCommand,        //
                              ExportCommand,        //
                              ModelCommand,         //
+                             CalibrateCommand,     //
                              ConfigKeysCommand,    //
                              ConfigSchemaCommand,  //
                              ConfigShowCommand,    //

@@ -195,6 +195,21 @@ void declare_model(CLI::App& command, ModelCommand& model) {
   command.footer("Example: pantile model models/upscale2x.onnx --check");
 }
 
+void declare_calibrate(CLI::App& command, CalibrateCommand& calibrate) {
+  command.add_option("MODEL", calibrate.model, "An ONNX file")->required();
+  command.add_option("--memory", calibrate.memory, "Measure sizes that need up to so much")
+      ->type_name("SIZE")
+      ->default_str(calibrate.memory);
+  command.add_option("--samples", calibrate.samples, "How many sizes are measured")
+      ->check(CLI::Range(2, 1000))
+      ->type_name("N")
+      ->default_str("16");
+  add_choice(command, "--format", calibrate.format, {{"table", TableFormat::table}, {"json", TableFormat::json}},
+             "How stdout is written: table or json")
+      ->default_str("table");
+  command.footer("Example: pantile calibrate models/upscale2x.onnx");
+}
+
 void declare_config_keys(CLI::App& command, ConfigKeysCommand& keys) {
   command.add_option("SEARCH", keys.search, "Only keys that have this in their name, values or meaning");
   add_format(command, keys.format);
@@ -260,6 +275,7 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify).group(results);
   add(app_, "export", "Write the results as PNG files", declare_export).group(results);
   add(app_, "model", "Say what an ONNX model is, how it is tiled, or why it cannot run", declare_model).group(more);
+  add(app_, "calibrate", "Predict the memory of a model, and measure it", declare_calibrate).group(more);
   add(app_, "completion", "Print a script that completes commands in your shell", declare_completion).group(more);
   add(app_, "version", "Say what this pantile is made of", declare_version).group(more);
   // Last: a command takes over the footer that there is when it is added.

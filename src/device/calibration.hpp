@@ -25,6 +25,7 @@ struct Calibration {
   std::uint64_t weights_bytes = 0;        ///< what the engine holds of the open model before its first run
   std::vector<FootprintSample> probes{};  ///< as measured, before blocks had places of their own
   Footprint footprint{};                  ///< not known if the memory was too little even for the probes
+  bool is_cut_short = false;  ///< not all probes found room: another one, with more memory, would know more
   bool operator==(const Calibration&) const = default;
 };
 
@@ -34,7 +35,8 @@ void fields(Archive& archive, CalibrationKey& key) {
 }
 template <class Archive>
 void fields(Archive& archive, Calibration& calibration) {
-  archive(calibration.key, calibration.weights_bytes, calibration.probes, calibration.footprint);
+  archive(calibration.key, calibration.weights_bytes, calibration.probes, calibration.footprint,
+          calibration.is_cut_short);
 }
 
 }  // namespace pantile

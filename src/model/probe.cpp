@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <new>
 #include <span>
@@ -28,9 +27,11 @@ struct Probe {
 constexpr std::array<Probe, 6> single_probes{{{{3, 3}}, {{4, 4}}, {{3, 6}}, {{5, 5}}, {{4, 8}}, {{3, 12}}}};
 /// Those that tell which of the terms grow with the batch.
 constexpr std::array<Probe, 3> batch_probes{{{{3, 3}, 2}, {{3, 4}, 2}, {{3, 3}, 3}}};
-constexpr int unit_px = 16;
-/// A model that sees farther than the smallest probes is asked again with larger ones.
-constexpr int largest_unit_px = 64;
+/// The unit of their sides. Where there is no room for the largest of them, a smaller one; for a model that sees
+/// farther than the smallest, larger ones.
+constexpr int usual_unit_px = 16;
+constexpr std::array<int, 1> smaller_units_px{8};
+constexpr std::array<int, 2> larger_units_px{32, 64};
 
 /// What came of some of them.
 struct Round {
@@ -44,7 +45,7 @@ Round run_all(const Session& session, std::span<const Probe> probes, int unit) {
   Round round;
   for (const Probe& probe : probes) {
     Trace trace{.input = probe.extent * unit, .batch = probe.batch, .blocks = {}, .clock = 0};
-    const RunOutcome outcome = run_on_black(session, trace.input, trace.batch, &trace);
+    const RunOutcome outcome = run_on_noise(session, trace.input, trace.batch, &trace);
     if (const auto* output = std::get_if<Tensor>(&outcome)) {
       round.samples.push_back({.input = trace.input, .peak_bytes = output->peak_bytes(), .batch = probe.batch});
       round.traces.push_back(std::move(trace));
@@ -58,14 +59,43 @@ Round run_all(const Session& session, std::span<const Probe> probes, int unit) {
   return round;
 }
 
+struct Singles {
+  int unit = 1;
+  Round round;
+  std::optional<AllocationPattern> pattern;
+  [[nodiscard]] bool ran_all() const noexcept { return !round.refused && round.failure.empty(); }
+};
+
+Singles run_singles(const Session& session, int unit) {
+  Singles singles{.unit = unit, .round = run_all(session, single_probes, unit), .pattern = {}};
+  if (!singles.round.refused) {
+    singles.pattern = AllocationPattern::learn(singles.round.traces);
+  }
+  return singles;
+}
+
+/// At the sizes that tell most.
+Singles best_singles(const Session& session, int alignment_px) {
+  Singles best = run_singles(session, rounded_up(usual_unit_px, alignment_px));
+  const std::span<const int> others =
+      best.round.refused ? std::span<const int>{smaller_units_px} : std::span<const int>{larger_units_px};
+  for (auto px = others.begin(); px != others.end() && !best.pattern && !best.ran_all(); ++px) {
+    Singles next = run_singles(session, rounded_up(*px, alignment_px));
+    if (next.pattern || next.round.samples.size() >= best.round.samples.size()) {
+      best = std::move(next);
+    }
+  }
+  return best;
+}
+
 /// The same with batches, if they fit and run; what is known of single images stays true.
-void add_batches(const Session& session, int unit, const Round& singles, Probes& probes) {
-  const Round batches = run_all(session, batch_probes, unit);
+void add_batches(const Session& session, const Singles& singles, Probes& probes) {
+  const Round batches = run_all(session, batch_probes, singles.unit);
   probes.samples.insert(probes.samples.end(), batches.samples.begin(), batches.samples.end());
   if (batches.samples.size() < batch_probes.size()) {
     return;
   }
-  std::vector<Trace> traces = singles.traces;
+  std::vector<Trace> traces = singles.round.traces;
   traces.insert(traces.end(), batches.traces.begin(), batches.traces.end());
   if (std::optional<AllocationPattern> pattern = AllocationPattern::learn(traces)) {
     probes.pattern = std::move(pattern);
@@ -74,11 +104,16 @@ void add_batches(const Session& session, int unit, const Round& singles, Probes&
 
 }  // namespace
 
-RunOutcome run_on_black(const Session& session, Extent extent, int batch, Trace* trace) {
+RunOutcome run_on_noise(const Session& session, Extent extent, int batch, Trace* trace) {
   try {
     const auto floats = static_cast<std::size_t>(batch * session.input_channels() * extent.area());
     MeteredBuffer input{session.meter(), floats * sizeof(float)};
-    std::fill(input.floats().begin(), input.floats().end(), 0.0F);
+    // Black would hide what depends on the picture: NonZero finds nothing in it.
+    std::uint32_t value = 1;
+    for (float& sample : input.floats()) {
+      value = value * 1664525U + 1013904223U;
+      sample = static_cast<float>(value >> 8U) * 0x1p-24F;
+    }
     return session.run_recorded(input.floats(), extent, batch, trace);
   } catch (const std::bad_alloc&) {
     return OutOfMemory{};
@@ -86,31 +121,18 @@ RunOutcome run_on_black(const Session& session, Extent extent, int batch, Trace*
 }
 
 Probes probe_footprint(Session& session, ProbeOptions options) {
-  Probes probes;
-  std::string failure;
-  for (int px = unit_px; px <= largest_unit_px; px *= 2) {
-    const int unit = rounded_up(px, options.alignment_px);
-    Round round = run_all(session, single_probes, unit);
-    if (round.samples.size() >= probes.samples.size()) {
-      probes.samples = round.samples;
-    }
-    failure = round.failure;
-    if (!round.refused) {
-      probes.pattern = AllocationPattern::learn(round.traces);
-    }
-    if (options.for_batches && session.takes_batches() && !round.refused && round.failure.empty()) {
-      add_batches(session, unit, round, probes);
-    }
-    if (probes.pattern || round.refused || round.failure.empty()) {
-      break;
-    }
+  session.plan_with({});
+  const Singles singles = best_singles(session, options.alignment_px);
+  Probes probes{.pattern = singles.pattern, .samples = singles.round.samples, .refused = singles.round.refused};
+  if (options.for_batches && session.takes_batches() && singles.ran_all()) {
+    add_batches(session, singles, probes);
   }
   session.trim();
-  if (probes.samples.empty() && !failure.empty()) {
+  if (probes.samples.empty() && !singles.round.failure.empty()) {
     throw Error{
-        fmt::format("{} (each small black image failed, so its memory cannot be predicted). Is it made for images "
+        fmt::format("{} (each small image failed, so its memory cannot be predicted). Is it made for images "
                     "of any size?",
-                    failure)};
+                    singles.round.failure)};
   }
   if (probes.pattern) {
     session.plan_with(*probes.pattern);

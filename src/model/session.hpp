@@ -108,14 +108,14 @@ class Session {
   struct Impl;
 
  private:
-  friend RunOutcome run_on_black(const Session& session, Extent extent, int batch, Trace* trace);
+  friend RunOutcome run_on_noise(const Session& session, Extent extent, int batch, Trace* trace);
   [[nodiscard]] RunOutcome run_recorded(std::span<const float> nchw, Extent extent, int batch, Trace* trace) const;
 
   std::unique_ptr<Impl> impl_;
 };
 
-/// Runs the model on a black image, whose pixels are charged too; `trace` is filled if it is given.
-[[nodiscard]] RunOutcome run_on_black(const Session& session, Extent extent, int batch = 1, Trace* trace = nullptr);
+/// Runs the model on made-up images from 0 to 1, whose pixels are charged too; `trace` is filled if it is given.
+[[nodiscard]] RunOutcome run_on_noise(const Session& session, Extent extent, int batch = 1, Trace* trace = nullptr);
 
 struct ProbeOptions {
   int alignment_px = 1;      ///< the extents are multiples of it
@@ -126,11 +126,12 @@ struct ProbeOptions {
 struct Probes {
   std::optional<AllocationPattern> pattern;  ///< if the sequence of allocations does not depend on the input
   std::vector<FootprintSample> samples;      ///< as measured; those that the meter refused are left out
+  bool refused = false;                      ///< the meter did not hold all of them, and there is no pattern
 };
 
-/// Runs the model at a few small extents, square and not, and says what each needs. Call it once, under the cap, before
-/// lanes run: from then on blocks get the places that waste nothing, and planned_peak() is known. An extent that the
-/// meter refuses ends the probing, and then there is no pattern. The slabs are trimmed afterwards. Throws Error if the
+/// Runs the model at a few small extents, square and not, and says what each needs. Call it under the cap, before lanes
+/// run: from then on blocks get the places that waste nothing, and planned_peak() is known. Where the meter refuses
+/// one, all are made again at half the size. The slabs are trimmed afterwards. Throws Error if the
 /// model runs at none of them, and memory is not the reason.
 Probes probe_footprint(Session& session, ProbeOptions options = {});
 

@@ -12,13 +12,14 @@ bool is_still_true(Session& session, const Calibration& known) {
   if (!known.footprint.known() || known.probes.empty()) {
     return false;
   }
-  session.plan_with(known.footprint.pattern());
+  const std::optional<AllocationPattern>& pattern = known.footprint.pattern();
+  session.plan_with(pattern);
   const FootprintSample& probe = known.probes.front();
-  const RunOutcome outcome = run_on_black(session, probe.input, probe.batch);
+  Trace trace{.input = probe.input, .batch = probe.batch, .blocks = {}, .clock = 0};
+  const RunOutcome outcome = run_on_noise(session, probe.input, probe.batch, &trace);
   const auto* const output = std::get_if<Tensor>(&outcome);
-  const bool is_true =
-      output != nullptr &&
-      output->peak_bytes() == session.planned_peak(probe.input, probe.batch).value_or(probe.peak_bytes);
+  const bool is_true = output != nullptr && (pattern ? trace.blocks == pattern->blocks(probe.input, probe.batch)
+                                                     : output->peak_bytes() == probe.peak_bytes);
   if (!is_true) {
     session.plan_with({});
   }
@@ -42,7 +43,8 @@ Calibration calibrate(Session& session, const CalibrationKey& key, std::span<con
   return {.key = key,
           .weights_bytes = session.weights_bytes(),
           .probes = probes.samples,
-          .footprint = footprint_of(probes)};
+          .footprint = footprint_of(probes),
+          .is_cut_short = probes.refused};
 }
 
 }  // namespace pantile

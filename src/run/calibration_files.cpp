@@ -119,7 +119,7 @@ std::optional<Calibration> read_calibration(const std::filesystem::path& file) {
 }
 
 /// Ranks of several nodes may write the same file: each has a temporary name of its own.
-void write_calibration(const std::filesystem::path& folder, const Calibration& calibration) {
+bool write_calibration(const std::filesystem::path& folder, const Calibration& calibration) {
   const std::filesystem::path file = folder / file_name(calibration.key);
   const std::filesystem::path part =
       folder / fmt::format(".{}.{}.{}", file_name(calibration.key), host_name(), ::getpid());
@@ -131,9 +131,11 @@ void write_calibration(const std::filesystem::path& folder, const Calibration& c
       write_all(written.get(), std::as_bytes(std::span{text}), part.string());
     }
     std::filesystem::rename(part, file);
+    return true;
   } catch (const std::exception& failure) {
     log::debug("a calibration is not kept: {}", failure.what());
     std::filesystem::remove(part, error);
+    return false;
   }
 }
 
@@ -173,20 +175,21 @@ std::vector<Calibration> known_calibrations(const CalibrationFolders& folders, c
   return known;
 }
 
-void keep_calibration(const CalibrationFolders& folders, const Calibration& calibration) {
-  if (!calibration.footprint.known()) {
-    return;
+bool keep_calibration(const CalibrationFolders& folders, const Calibration& calibration) {
+  if (!calibration.footprint.known() || calibration.is_cut_short) {
+    return false;
   }
   if (!folders.run.empty()) {
     write_calibration(folders.run, calibration);
   }
-  if (!folders.cache.empty()) {
-    Calibration without_bounds = calibration;
-    Footprint::Parts parts = calibration.footprint.parts();
-    parts.bounds.clear();
-    without_bounds.footprint = Footprint{std::move(parts)};
-    write_calibration(folders.cache, without_bounds);
+  if (folders.cache.empty()) {
+    return false;
   }
+  Calibration without_bounds = calibration;
+  Footprint::Parts parts = calibration.footprint.parts();
+  parts.bounds.clear();
+  without_bounds.footprint = Footprint{std::move(parts)};
+  return write_calibration(folders.cache, without_bounds);
 }
 
 std::string file_name(const CalibrationKey& key) {
@@ -231,7 +234,8 @@ std::optional<Calibration> parse_calibration(std::string_view text) {
                                .engine = record.at("engine")},
                        .weights_bytes = record.at("weights_bytes"),
                        .probes = samples_of(record.at("probes")),
-                       .footprint = footprint_of(record.at("footprint"))};
+                       .footprint = footprint_of(record.at("footprint")),
+                       .is_cut_short = false};
   } catch (const Json::exception&) {
     return std::nullopt;
   }

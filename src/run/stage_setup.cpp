@@ -50,15 +50,13 @@ ChannelScaling scaling_of(const ImageConfig& image, std::size_t i) {
 }
 
 /// Weights in other files are as much the model as those in its own.
-void add_weight_files(const StageConfig& stage, ModelFile& model) {
-  const std::filesystem::path folder = stage.model.resolved.parent_path();
-  for (const WeightFile& file : weight_files(model.bytes, folder, stage.model.written)) {
+void add_weight_files(const std::filesystem::path& folder, const std::string& written, ModelFile& model) {
+  for (const WeightFile& file : weight_files(model.bytes, folder, written)) {
     if (!file.is_there) {
       throw UsageError{
-          fmt::format("pipeline.{}.model: {} keeps {} of weights in '{}', which is not in its folder, or is shorter. "
-                      "Copy that file "
-                      "too, or save the model as one: onnx.save(onnx.load(PATH), PATH2).",
-                      stage.id, stage.model.written, format_byte_size(file.bytes), file.location)};
+          fmt::format("{} keeps {} of weights in '{}', which is not in its folder, or is shorter. Copy that file too, "
+                      "or save the model as one: onnx.save(onnx.load(PATH), PATH2).",
+                      written, format_byte_size(file.bytes), file.location)};
     }
     const std::array<Hash128, 2> both{model.digest, hash_of(folder / file.location).hash};
     model.digest = xxh3_128(std::as_bytes(std::span{both}));
@@ -68,12 +66,18 @@ void add_weight_files(const StageConfig& stage, ModelFile& model) {
 
 }  // namespace
 
+ModelFile read_model(const std::filesystem::path& file, const std::string& written) {
+  ModelFile model{read_file(file), {}, {}};
+  model.digest = xxh3_128(model.bytes);
+  add_weight_files(file.parent_path(), written, model);
+  return model;
+}
+
 ModelFile read_model(const StageConfig& stage) {
   try {
-    ModelFile model{read_file(stage.model.resolved), {}, {}};
-    model.digest = xxh3_128(model.bytes);
-    add_weight_files(stage, model);
-    return model;
+    return read_model(stage.model.resolved, stage.model.written);
+  } catch (const UsageError& error) {
+    throw UsageError{fmt::format("pipeline.{}.model: {}", stage.id, error.what())};
   } catch (const Error& error) {
     throw UsageError{fmt::format("pipeline.{}.model: {}. Paths of a job file count from the job file's folder.",
                                  stage.id, error.what())};

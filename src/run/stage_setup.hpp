@@ -19,6 +19,8 @@ struct ModelFile {
 };
 /// Throws UsageError if the file is not there or cannot be read, or one of those with its weights.
 [[nodiscard]] ModelFile read_model(const StageConfig& stage);
+/// The same of a file that no job names; `written` is for messages. Throws Error if it cannot be read.
+[[nodiscard]] ModelFile read_model(const std::filesystem::path& file, const std::string& written);
 
 /// The facts of a stage's model as this job uses it: what is not local is only shown whole images, or is cut all the
 /// same where the config allows that. Throws UsageError if the model cannot be run, or not as the config wants it.

@@ -76,6 +76,105 @@ TEST(Footprint, AForbiddenShapeForbidsAllThatContainIt) {
   EXPECT_TRUE(footprint.allows({199, 4000}));
 }
 
+TEST(Footprint, AForbiddenBatchForbidsLargerOnesOnly) {
+  Footprint footprint{probes({{64, 64}, {128, 128}, {64, 256}})};
+  EXPECT_TRUE(footprint.forbid({100, 100}, 4));
+  EXPECT_FALSE(footprint.forbid({120, 100}, 4)) << "that was known";
+  EXPECT_FALSE(footprint.allows({100, 100}, 5));
+  EXPECT_TRUE(footprint.allows({200, 200}, 3));
+  EXPECT_TRUE(footprint.forbid({100, 100}, 2));
+  EXPECT_EQ(footprint.parts().bounds.size(), 1U) << "the new one says more";
+  EXPECT_FALSE(footprint.allows({100, 100}, 3));
+}
+
+TEST(Footprint, ABoundIsForgottenUnderALargerCap) {
+  Footprint footprint{probes({{64, 64}, {128, 128}, {64, 256}})};
+  footprint.forbid({100, 100}, 1, 1000);
+  footprint.forbid({200, 200}, 1, 5000);
+  footprint.forbid({900, 900});
+  EXPECT_EQ(footprint.parts().bounds.size(), 3U) << "the larger one was found with more memory";
+  footprint.forget_bounds_below(1000);
+  EXPECT_FALSE(footprint.allows({100, 100})) << "that is the same cap";
+  footprint.forget_bounds_below(2000);
+  EXPECT_TRUE(footprint.allows({150, 150}));
+  EXPECT_FALSE(footprint.allows({200, 200}));
+  footprint.forget_bounds_below(UINT64_MAX);
+  EXPECT_TRUE(footprint.allows({899, 2000}));
+  EXPECT_FALSE(footprint.allows({900, 900})) << "whatever the cap is";
+}
+
+/// One block of 1000 bytes a pixel and image, in the slab.
+AllocationPattern plain_pattern() {
+  return {1, {{.growth = {.factors = {0, 1000, 0, 0, 0}, .with_batch = 2}, .born = 0, .died = 1}}};
+}
+
+TEST(Footprint, OfAPatternExpectsTheRunAndPlansALittleMore) {
+  const Footprint footprint{plain_pattern()};
+  ASSERT_TRUE(footprint.known());
+  EXPECT_NEAR(static_cast<double>(footprint.expect_peak({100, 200})), 20e6, 8192);
+  EXPECT_NEAR(static_cast<double>(footprint.expect_peak({100, 200}, 3)), 60e6, 8192);
+  EXPECT_NEAR(static_cast<double>(footprint.predict({100, 200})), 1.03 * 20e6, 8192);
+}
+
+TEST(Footprint, OfAPatternIsRaisedByARunThatNeededMore) {
+  Footprint footprint{plain_pattern()};
+  const std::uint64_t expected = footprint.expect_peak({100, 200});
+  EXPECT_FALSE(footprint.observe({100, 200}, 1, expected)) << "as expected: there is nothing to learn";
+  EXPECT_FALSE(footprint.observe({100, 200}, 1, expected / 2));
+  EXPECT_EQ(footprint, Footprint{plain_pattern()});
+  EXPECT_TRUE(footprint.observe({100, 200}, 1, expected / 10 * 11));
+  EXPECT_GE(footprint.expect_peak({100, 200}), expected / 10 * 11);
+  EXPECT_NEAR(static_cast<double>(footprint.expect_peak({300, 300}, 2)), 1.1 * 180e6, 2e4) << "and so is all else";
+  EXPECT_FALSE(footprint.observe({100, 200}, 1, expected / 10 * 11)) << "that is known now";
+}
+
+TEST(Footprint, OfTheFormulaIsFittedAnewToWhatIsMeasured) {
+  Footprint footprint{probes({{64, 64}, {128, 128}, {64, 256}})};
+  const auto needed = [](Extent input) { return truth(input) * 3 / 2; };
+  EXPECT_TRUE(footprint.observe({256, 256}, 1, needed({256, 256})));
+  EXPECT_GE(footprint.expect_peak({256, 256}), needed({256, 256}));
+  for (int side = 300; side < 1000; side += 10) {
+    footprint.observe({side, side}, 1, needed({side, side}));
+    ASSERT_GE(footprint.expect_peak({side, side}), needed({side, side})) << side;
+  }
+  EXPECT_LE(footprint.parts().samples.size(), Footprint::most_samples);
+  EXPECT_GT(footprint.expect_peak({280, 280}), truth({280, 280}) * 5 / 4);
+}
+
+TEST(Footprint, OfTheFormulaCountsABatchAsSoManyImages) {
+  Footprint footprint{probes({{64, 64}, {128, 128}, {64, 256}})};
+  EXPECT_NEAR(static_cast<double>(footprint.expect_peak({200, 200}, 3)), 3.0 * static_cast<double>(truth({200, 200})),
+              1e3);
+  EXPECT_TRUE(footprint.observe({200, 200}, 3, 4 * truth({200, 200})));
+  EXPECT_GE(footprint.expect_peak({200, 200}, 3), 4 * truth({200, 200}));
+}
+
+TEST(Footprint, LearnsWhatOthersHaveLearnt) {
+  Footprint here{plain_pattern()};
+  Footprint there{plain_pattern()};
+  there.observe({100, 100}, 1, 11'000'000);
+  there.forbid({500, 500}, 1, 1000);
+  EXPECT_TRUE(here.learn_from(there));
+  EXPECT_EQ(here, there);
+  EXPECT_FALSE(here.learn_from(there));
+}
+
+TEST(Footprint, IsWrittenAndReadBack) {
+  Footprint of_pattern{plain_pattern()};
+  of_pattern.observe({100, 100}, 1, 11'000'000);
+  of_pattern.forbid({500, 500}, 2, 1000);
+  Footprint of_formula{probes({{64, 64}, {128, 128}, {64, 256}})};
+  of_formula.observe({200, 200}, 3, 4 * truth({200, 200}));
+  for (const Footprint& footprint : {of_pattern, of_formula, Footprint{}}) {
+    EXPECT_EQ(decode<Footprint>(encode(footprint)), footprint);
+  }
+  for (const Footprint& footprint : {of_pattern, of_formula}) {
+    EXPECT_EQ(Footprint{footprint.parts()}, footprint);
+  }
+  EXPECT_NE(of_pattern, of_formula);
+  EXPECT_FALSE(Footprint{}.known());
+}
+
 TEST(FootprintDeathTest, ProbesMustTellTheCoefficientsApart) {
   EXPECT_DEATH(Footprint{probes({{64, 64}, {64, 64}, {128, 128}})}, "tell its coefficients apart");
   EXPECT_DEATH(Footprint{probes({{64, 64}, {128, 128}})}, "three probes");
