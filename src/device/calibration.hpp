@@ -25,7 +25,7 @@ struct Calibration {
   std::uint64_t weights_bytes = 0;        ///< what the engine holds of the open model before its first run
   std::vector<FootprintSample> probes{};  ///< as measured, before blocks had places of their own
   Footprint footprint{};                  ///< not known if the memory was too little even for the probes
-  bool is_cut_short = false;  ///< not all probes found room: another one, with more memory, would know more
+  bool is_cut_short = false;              ///< not all probes found room: another one, with more memory, would know more
   bool operator==(const Calibration&) const = default;
 };
 

@@ -118,23 +118,34 @@ std::optional<Calibration> read_calibration(const std::filesystem::path& file) {
   }
 }
 
-/// Ranks of several nodes may write the same file: each has a temporary name of its own.
-bool write_calibration(const std::filesystem::path& folder, const Calibration& calibration) {
-  const std::filesystem::path file = folder / file_name(calibration.key);
-  const std::filesystem::path part =
-      folder / fmt::format(".{}.{}.{}", file_name(calibration.key), host_name(), ::getpid());
-  std::error_code error;
+bool holds(const std::filesystem::path& file, const std::string& text) {
   try {
-    std::filesystem::create_directories(folder, error);
-    const std::string text = to_text(calibration);
-    if (const File written = open_file(part, O_WRONLY | O_CREAT | O_TRUNC); written) {
-      write_all(written.get(), std::as_bytes(std::span{text}), part.string());
+    return std::filesystem::exists(file) && read_text(file) == text;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+/// Ranks of several nodes may write the same file: each has a temporary name of its own. False if it cannot be written.
+bool write_calibration(const std::filesystem::path& folder, const Calibration& calibration) {
+  const std::string name = file_name(calibration.key);
+  const std::string text = to_text(calibration);
+  if (holds(folder / name, text)) {
+    return true;
+  }
+  const std::filesystem::path part = folder / fmt::format(".{}.{}.{}", name, host_name(), ::getpid());
+  std::error_code ignored;
+  try {
+    std::filesystem::create_directories(folder, ignored);
+    {
+      const File file = open_file(part, O_WRONLY | O_CREAT | O_TRUNC);
+      write_all(file.get(), std::as_bytes(std::span{text}), part.string());
     }
-    std::filesystem::rename(part, file);
+    std::filesystem::rename(part, folder / name);
     return true;
   } catch (const std::exception& failure) {
     log::debug("a calibration is not kept: {}", failure.what());
-    std::filesystem::remove(part, error);
+    std::filesystem::remove(part, ignored);
     return false;
   }
 }

@@ -184,17 +184,35 @@ TEST(Arena, IsTheSameMemoryThroughAnotherDescriptor) {
   EXPECT_EQ(ours.at({4096, 10})[3], std::byte{42});
 }
 
+Calibration some_calibration() {
+  Footprint footprint{
+      AllocationPattern{16, {{.growth = {.factors = {1, 2, 3, 4, 5}, .with_batch = 3}, .born = 0, .died = 1}}}};
+  footprint.observe({64, 64}, 2, 1 << 20);
+  footprint.forbid({900, 900}, 1, 1 << 30);
+  return {.key = {{1, 2}, "f32", "cpu:avx2", "an engine"},
+          .weights_bytes = 7,
+          .probes = {{{48, 96}, 12345}},
+          .footprint = footprint,
+          .is_cut_short = true};
+}
+
 TEST(ExecutorProtocol, FactsOfTheModelCrossUnchanged) {
   Opened opened;
   opened.facts.geometry = {.scale = 2, .halo = {7, 7, 7, 7}, .padding = Padding::valid, .min_tile_px = 16};
   opened.facts.layers = {{.macs_per_px = 3, .numerator = 2, .denominator = 1, .shrink = {14, 14}}};
-  opened.calibration.probes = {{{48, 96}, 12345}};
+  opened.calibration = some_calibration();
   const auto message = decode_message<FromExecutor>(encode_message(FromExecutor{opened}));
   const auto& back = std::get<Opened>(message);
   EXPECT_EQ(back.facts.geometry.scale, 2);
   EXPECT_EQ(back.facts.geometry.halo, opened.facts.geometry.halo);
   EXPECT_EQ(back.facts.layers.at(0).shrink, (Extent{14, 14}));
-  EXPECT_EQ(back.calibration.probes.at(0).peak_bytes, 12345U);
+  EXPECT_EQ(back.calibration, opened.calibration);
+}
+
+TEST(ExecutorProtocol, WhatIsKnownOfAModelReachesTheExecutor) {
+  const Open open{.config = "schema: 1", .config_folder = "/", .model_digest = {}, .known = {some_calibration(), {}}};
+  const auto message = decode_message<ToExecutor>(encode_message(ToExecutor{open}));
+  EXPECT_EQ(std::get<Open>(message).known, open.known);
 }
 
 }  // namespace

@@ -108,6 +108,21 @@ TEST(CalibrationFiles, DoNotKeepWhatALackOfMemoryCutShort) {
   EXPECT_TRUE(known_calibrations(folders, {7, 8}).empty());
 }
 
+TEST(CalibrationFiles, AreNotWrittenAgainIfTheySayTheSame) {
+  const TempFolder folder;
+  const CalibrationFolders folders{.run = {}, .cache = folder.path()};
+  keep_calibration(folders, sample());
+  const fs::path file = folder.path() / file_name(sample().key);
+  const fs::path link = folder.path() / "same";
+  fs::create_hard_link(file, link);
+  EXPECT_TRUE(keep_calibration(folders, sample()));
+  EXPECT_TRUE(fs::equivalent(file, link)) << "the file is the old one";
+  Calibration other = sample();
+  other.weights_bytes = 4712;
+  EXPECT_TRUE(keep_calibration(folders, other));
+  EXPECT_FALSE(fs::equivalent(file, link));
+}
+
 class Variable {
  public:
   Variable(const char* name, const char* value) : name_{name} {
@@ -126,7 +141,7 @@ class Variable {
 };
 
 TEST(CalibrationFiles, LieWhereTheUsersCacheIs) {
-  const Variable home{"HOME", "/home/someone"};
+  const Variable home{"HOME", "/people/someone"};
   {
     const Variable cache{"XDG_CACHE_HOME", "/var/cache/someone"};
     EXPECT_EQ(calibration_folders().cache, "/var/cache/someone/pantile");
@@ -135,7 +150,7 @@ TEST(CalibrationFiles, LieWhereTheUsersCacheIs) {
   }
   for (const char* none : {static_cast<const char*>(nullptr), "", "relative"}) {
     const Variable cache{"XDG_CACHE_HOME", none};
-    EXPECT_EQ(calibration_folders().cache, "/home/someone/.cache/pantile");
+    EXPECT_EQ(calibration_folders().cache, "/people/someone/.cache/pantile");
   }
   const Variable cache{"XDG_CACHE_HOME", nullptr};
   const Variable no_home{"HOME", nullptr};
