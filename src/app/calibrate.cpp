@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 /// Below this, whole pages and the engine's small blocks are what counts.
 constexpr std::uint64_t worth_measuring_bytes = 16 * MiB;
-/// Of a model whose graph does not say what its sides must be multiples of.
+/// Of a model whose graph does not say what its sides must be multiples of, and whose allocations do not either.
 constexpr int usual_alignment_px = 32;
 constexpr int most_batch = 4;
 
@@ -51,6 +51,10 @@ std::uint64_t memory_of(const CalibrateCommand& command) {
     throw UsageError{fmt::format("--memory {}: it is a size, as 256MiB", command.memory)};
   }
   return *bytes;
+}
+
+int unit_of(const Footprint& footprint, int alignment) {
+  return rounded_up(footprint.pattern() ? footprint.pattern()->unit_px() : usual_alignment_px, alignment);
 }
 
 Calibrated calibrate_model(const CalibrateCommand& command) {
@@ -81,12 +85,12 @@ Calibrated calibrate_model(const CalibrateCommand& command) {
   done.takes_batches =
       std::any_of(probes.begin(), probes.end(), [](const FootprintSample& probe) { return probe.batch > 1; });
   const int alignment = facts.geometry.alignment_px;
-  done.held_back = held_back_inputs(done.calibration,
-                                    {.count = command.samples,
-                                     .unit_px = facts.local ? alignment : rounded_up(usual_alignment_px, alignment),
-                                     .most_batch = done.takes_batches ? most_batch : 1,
-                                     .least_bytes = std::min(worth_measuring_bytes, memory / 2),
-                                     .most_bytes = memory / 8 * 7});
+  done.held_back = held_back_inputs(
+      done.calibration, {.count = command.samples,
+                         .unit_px = facts.local ? alignment : unit_of(done.calibration.footprint, alignment),
+                         .most_batch = done.takes_batches ? most_batch : 1,
+                         .least_bytes = std::min(worth_measuring_bytes, memory / 2),
+                         .most_bytes = memory / 8 * 7});
   log::info("measuring {} sizes that were not probed", done.held_back.size());
   measure(session, done.held_back);
   for (const HeldBack& one : done.held_back) {

@@ -27,11 +27,12 @@ struct Probe {
 constexpr std::array<Probe, 6> single_probes{{{{3, 3}}, {{4, 4}}, {{3, 6}}, {{5, 5}}, {{4, 8}}, {{3, 12}}}};
 /// Those that tell which of the terms grow with the batch.
 constexpr std::array<Probe, 3> batch_probes{{{{3, 3}, 2}, {{3, 4}, 2}, {{3, 3}, 3}}};
-/// The unit of their sides. Where there is no room for the largest of them, a smaller one; for a model that sees
-/// farther than the smallest, larger ones.
+/// The unit of their sides. Where there is no room for the largest of them, a smaller one; where they show no pattern,
+/// one for patches that do not divide 16 (7 and 14 px); for a model that sees farther than the smallest, larger ones
+/// too.
 constexpr int usual_unit_px = 16;
 constexpr std::array<int, 1> smaller_units_px{8};
-constexpr std::array<int, 2> larger_units_px{32, 64};
+constexpr std::array<int, 3> other_units_px{28, 32, 64};
 
 /// What came of some of them.
 struct Round {
@@ -77,11 +78,12 @@ Singles run_singles(const Session& session, int unit) {
 /// At the sizes that tell most.
 Singles best_singles(const Session& session, int alignment_px) {
   Singles best = run_singles(session, rounded_up(usual_unit_px, alignment_px));
-  const std::span<const int> others =
-      best.round.refused ? std::span<const int>{smaller_units_px} : std::span<const int>{larger_units_px};
-  for (auto px = others.begin(); px != others.end() && !best.pattern && !best.ran_all(); ++px) {
+  const std::span<const int> others = best.round.refused ? std::span<const int>{smaller_units_px}
+                                      : best.ran_all()   ? std::span<const int>{other_units_px}.first(1)
+                                                         : std::span<const int>{other_units_px};
+  for (auto px = others.begin(); px != others.end() && !best.pattern; ++px) {
     Singles next = run_singles(session, rounded_up(*px, alignment_px));
-    if (next.pattern || next.round.samples.size() >= best.round.samples.size()) {
+    if (next.pattern || next.round.samples.size() > best.round.samples.size()) {
       best = std::move(next);
     }
   }

@@ -118,23 +118,29 @@ std::optional<Calibration> read_calibration(const std::filesystem::path& file) {
   }
 }
 
-bool holds(const std::filesystem::path& file, const std::string& text) {
-  try {
-    return std::filesystem::exists(file) && read_text(file) == text;
-  } catch (const std::exception&) {
-    return false;
+/// With what others have measured since it was read.
+Calibration with_observed(Calibration calibration, const Calibration& kept) {
+  if (kept.key == calibration.key && kept.footprint.pattern() &&
+      kept.footprint.pattern() == calibration.footprint.pattern()) {
+    for (const FootprintSample& sample : kept.footprint.parts().samples) {
+      calibration.footprint.observe(sample.input, sample.batch, sample.peak_bytes);
+    }
   }
+  return calibration;
 }
 
 /// Ranks of several nodes may write the same file: each has a temporary name of its own. False if it cannot be written.
 bool write_calibration(const std::filesystem::path& folder, const Calibration& calibration) {
   const std::string name = file_name(calibration.key);
-  const std::string text = to_text(calibration);
-  if (holds(folder / name, text)) {
+  std::error_code ignored;
+  const std::optional<Calibration> kept =
+      std::filesystem::exists(folder / name, ignored) ? read_calibration(folder / name) : std::nullopt;
+  const Calibration all = kept ? with_observed(calibration, *kept) : calibration;
+  if (kept == all) {
     return true;
   }
+  const std::string text = to_text(all);
   const std::filesystem::path part = folder / fmt::format(".{}.{}.{}", name, host_name(), ::getpid());
-  std::error_code ignored;
   try {
     std::filesystem::create_directories(folder, ignored);
     {

@@ -23,8 +23,9 @@ struct CalibrationFolders {
 /// All that is known of a model, on any device with any engine; the run's before the cache's.
 [[nodiscard]] std::vector<Calibration> known_calibrations(const CalibrationFolders& folders, const Hash128& model);
 
-/// Writes it into both folders; one that is not known, or cut short, is not kept. The cache does not get its bounds:
-/// they are those of this run's cap. True if it is in the cache now.
+/// Writes it into both folders, with the runs that others have kept there and that taught something; one that is not
+/// known, or cut short, is not kept. The cache does not get its bounds: they are those of this run's cap. True if it is
+/// in the cache now.
 bool keep_calibration(const CalibrationFolders& folders, const Calibration& calibration);
 
 /// The name of its file, made of its key.

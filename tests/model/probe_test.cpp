@@ -14,10 +14,10 @@ using testing::noise;
 using testing::OnnxBuilder;
 using testing::OpenModel;
 
-/// Patches of 8 px that look at each other: scores of batch × (height × width / 64)² floats.
-std::vector<std::byte> attention() {
+/// Patches that look at each other: scores of batch × (height × width / patch²)² floats.
+std::vector<std::byte> attention(std::int64_t patch = 8) {
   OnnxBuilder b{3};
-  const std::string embedded = b.conv("input", 3, 16, {.kernel = {8, 8}, .strides = {8, 8}});
+  const std::string embedded = b.conv("input", 3, 16, {.kernel = {patch, patch}, .strides = {patch, patch}});
   const std::string shape = b.op("Shape", {embedded});
   const auto transposed = [&](const std::string& tensor) {
     onnx::NodeProto& node = b.node("Transpose", {tensor});
@@ -30,8 +30,9 @@ std::vector<std::byte> attention() {
   OnnxBuilder::set(scores, "axis", std::int64_t{-1});
   const std::string mixed = b.op("Add", {tokens, b.op("MatMul", {scores.output(0), tokens})});
   const std::string features = b.op("Reshape", {transposed(mixed), shape});
-  onnx::NodeProto& pixels = b.node("DepthToSpace", {b.conv(features, 16, 192, {.kernel = {1, 1}})});
-  OnnxBuilder::set(pixels, "blocksize", std::int64_t{8});
+  onnx::NodeProto& pixels =
+      b.node("DepthToSpace", {b.conv(features, 16, static_cast<int>(3 * patch * patch), {.kernel = {1, 1}})});
+  OnnxBuilder::set(pixels, "blocksize", patch);
   return b.build(pixels.output(0));
 }
 
@@ -80,6 +81,16 @@ TEST_F(ProbeTest, PredictsBatchesAndAttentionToTheByte) {
       }
     }
   }
+}
+
+TEST_F(ProbeTest, FindsThePatternOfPatchesOfFourteenPixels) {
+  OpenModel model{engine_, attention(14), "model"};
+  const Probes probes = probe_footprint(model.session, {.for_batches = true});
+  ASSERT_TRUE(probes.pattern.has_value());
+  EXPECT_EQ(probes.pattern->unit_px() % 14, 0);
+  const Footprint footprint = footprint_of(probes);
+  EXPECT_EQ(measured(model.session, {336, 280}, 2), footprint.expect_peak({336, 280}, 2));
+  EXPECT_LE(measured(model.session, {336 + 13, 280 + 9}, 1), footprint.predict({336 + 13, 280 + 9})) << "in between";
 }
 
 TEST_F(ProbeTest, ProbesBatchesOnlyWhereTheyMatter) {

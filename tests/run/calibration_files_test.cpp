@@ -108,6 +108,22 @@ TEST(CalibrationFiles, DoNotKeepWhatALackOfMemoryCutShort) {
   EXPECT_TRUE(known_calibrations(folders, {7, 8}).empty());
 }
 
+TEST(CalibrationFiles, KeepWhatSeveralRanksHaveMeasured) {
+  const TempFolder folder;
+  const CalibrationFolders folders{.run = folder.path(), .cache = {}};
+  Calibration one = without_bounds(sample());
+  Calibration other = one;
+  one.footprint.observe({200, 200}, 1, 900'000'000'000'000);
+  other.footprint.observe({300, 300}, 1, 900'000'000'000'000);
+  keep_calibration(folders, one);
+  keep_calibration(folders, other);
+  const auto known = known_calibrations(folders, {7, 8});
+  ASSERT_EQ(known.size(), 1U);
+  for (const Extent input : {Extent{200, 200}, Extent{300, 300}}) {
+    EXPECT_GE(known[0].footprint.expect_peak(input), 900'000'000'000'000U) << to_string(input);
+  }
+}
+
 TEST(CalibrationFiles, AreNotWrittenAgainIfTheySayTheSame) {
   const TempFolder folder;
   const CalibrationFolders folders{.run = {}, .cache = folder.path()};
