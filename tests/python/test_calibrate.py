@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import runs
+from processes import executors_of, wait_for_shard
 
 sys.path.insert(0, str(runs.SOURCE / "tools" / "sample"))
 import make_attention  # noqa: E402  (a module of tools/sample)
@@ -115,6 +117,21 @@ def test_a_resume_by_somebody_else_knows_the_model_from_the_run_folder(tmp_path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     shutil.copy(runs.PAGES / "sticker.png", pages)
     assert "were not run again" in debug_run(job, tmp_path / "out", "--rescan")
+
+
+def test_an_executor_that_takes_over_need_not_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = runs.Job(tmp_path / "job", inputs=[runs.PAGES, runs.PAGES]).write()
+    monkeypatch.setenv("PANTILE_LOG", "debug")
+    command = [str(runs.BINARY), "run", str(job), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=runs.environment())
+    wait_for_shard(tmp_path / "out")
+    for name in (tmp_path / "out" / "calibration", tmp_path / "cache"):
+        shutil.rmtree(name)
+    os.kill(executors_of(tmp_path / "out")[0], signal.SIGKILL)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    assert said.count("was probed") == 1
+    assert "6 probes were not run again" in said.split("takes over", 1)[1]
 
 
 def test_what_calibrate_keeps_serves_runs(tmp_path: Path) -> None:
