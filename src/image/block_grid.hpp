@@ -44,6 +44,7 @@ class BlockGrid {
   explicit constexpr BlockGrid(Extent item) : squares_{item, block_side_px} {}
   [[nodiscard]] constexpr std::uint32_t size() const noexcept { return squares_.size(); }
   [[nodiscard]] constexpr Rect rect(BlockId block) const { return squares_.rect(index(block)); }
+  [[nodiscard]] constexpr int columns() const noexcept { return squares_.columns(); }
 
  private:
   SquareGrid squares_;

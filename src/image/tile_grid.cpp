@@ -40,7 +40,8 @@ TileGrid::Axis TileGrid::cut(Range target, int domain, int wanted) const {
   Axis axis{.begin = target.begin / geometry_.scale / unit,
             .end = divided_up(divided_up(target.end, geometry_.scale), unit)};
   if (axis.end - axis.begin < least) {
-    axis.begin = std::min(axis.begin, domain - least);
+    // Towards the front: a part of a tile then stays in what that tile looks at, which may be all that there is.
+    axis.begin = std::max(0, axis.end - least);
     axis.end = axis.begin + least;
   }
   const int length = axis.end - axis.begin;

@@ -23,12 +23,14 @@ class TileGrid {
   /// `image`: extent of the item as the model sees it (oriented). `target`: a part of the item's output, in output
   /// pixels, usually one block. `core`: the tile wanted, in input pixels without halo; any extent ≥ 1 will do, larger
   /// than the image too. A core smaller than geometry.min_tile_px a side is grown to it, beyond the target where need
-  /// be; only an image that is smaller itself has smaller tiles. Same padding: border means nothing. A geometry that is
-  /// whole_only has one tile, the image, whatever core and target. Precondition: target is not empty and lies in
-  /// output_extent(geometry, border, image).
+  /// be, towards the front; only an image that is smaller itself has smaller tiles. Same padding: border means nothing.
+  /// A geometry that is whole_only has one tile, the image, whatever core and target. Precondition: target is not empty
+  /// and lies in output_extent(geometry, border, image).
   TileGrid(Extent image, const TileGeometry& geometry, Border border, Rect target, Extent core);
 
   [[nodiscard]] std::size_t size() const noexcept;
+  /// Tiles in a row.
+  [[nodiscard]] std::size_t columns() const noexcept { return static_cast<std::size_t>(columns_.count); }
   /// Core extent of every tile, input pixels.
   [[nodiscard]] Extent tile() const noexcept { return {rows_.side, columns_.side}; }
 

@@ -239,5 +239,28 @@ TEST(TileGridDeath, RefusesATargetOutsideTheOutput) {
   EXPECT_DEATH((TileGrid{{10, 10}, {}, Border::replicate, {0, 0, 11, 10}, {8, 8}}), "target");
 }
 
+TEST(TileGrid, ASmallPartOfATileStaysInWhatThatTileLooksAt) {
+  TileGeometry geometry{.scale = 1, .halo = {4, 4, 4, 4}, .padding = Padding::same, .min_tile_px = 32};
+  const Extent image{6000, 6000};
+  const Rect block{2048, 2048, 2048, 2048};
+  for (const int side : {40, 72, 100, 2048}) {
+    const TileGrid tiles{image, geometry, Border::none, block, {side, side}};
+    for (const std::size_t index : {std::size_t{0}, tiles.columns() - 1, tiles.size() - 1}) {
+      const Rect owned = tiles.owned(index);
+      const Rect seen = tiles.source(index);
+      // Its last rows and columns, fewer than a tile may have.
+      const Rect corner{owned.bottom() - std::min(5, owned.height), owned.right() - std::min(5, owned.width),
+                        std::min(5, owned.height), std::min(5, owned.width)};
+      for (const Rect part : {corner, owned}) {
+        const TileGrid pieces{image, geometry, Border::none, part, {32, 32}};
+        for (std::size_t piece = 0; piece < pieces.size(); ++piece) {
+          EXPECT_TRUE(seen.contains(pieces.source(piece))) << side << " " << index;
+          EXPECT_GE(pieces.tile().height, 32);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pantile
