@@ -49,10 +49,18 @@ class Charge {
   Charge() = default;
   /// Throws std::bad_alloc if the meter refuses. The meter must outlive the charge.
   Charge(Meter& meter, std::uint64_t bytes) : meter_{&meter}, bytes_{bytes} { meter.charge(bytes); }
+  /// Counted by `part`, too, which has no cap: how much of the device is used for one purpose.
+  Charge(Meter& meter, Meter& part, std::uint64_t bytes) : Charge{meter, bytes} {
+    part.charge(bytes);
+    part_ = &part;
+  }
   Charge(Charge&& other) noexcept
-      : meter_{std::exchange(other.meter_, nullptr)}, bytes_{std::exchange(other.bytes_, 0)} {}
+      : meter_{std::exchange(other.meter_, nullptr)},
+        part_{std::exchange(other.part_, nullptr)},
+        bytes_{std::exchange(other.bytes_, 0)} {}
   Charge& operator=(Charge&& other) noexcept {
     std::swap(meter_, other.meter_);
+    std::swap(part_, other.part_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
@@ -60,11 +68,15 @@ class Charge {
     if (meter_ != nullptr) {
       meter_->release(bytes_);
     }
+    if (part_ != nullptr) {
+      part_->release(bytes_);
+    }
   }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
   Meter* meter_ = nullptr;
+  Meter* part_ = nullptr;
   std::uint64_t bytes_ = 0;
 };
 

@@ -158,6 +158,9 @@ std::size_t Slab::live_bytes() const noexcept {
 SlabPool::Lease::~Lease() {
   if (slab_ != nullptr) {
     const std::scoped_lock lock{pool_->mutex_};
+    if (std::erase(pool_->to_trim_, slab_) > 0) {
+      slab_->trim();
+    }
     pool_->idle_.push_back(slab_);
   }
 }
@@ -166,6 +169,7 @@ SlabPool::Lease SlabPool::lease() {
   const std::scoped_lock lock{mutex_};
   if (idle_.empty()) {
     idle_.reserve(slabs_.size() + 1);  // so that giving a slab back cannot fail
+    to_trim_.reserve(slabs_.size() + 1);
     slabs_.push_back(std::make_unique<Slab>(meter_));
     return {*this, *slabs_.back()};
   }
@@ -181,6 +185,18 @@ std::size_t SlabPool::trim_idle() noexcept {
     released += slab->trim();
   }
   return released;
+}
+
+void SlabPool::trim_all() noexcept {
+  const std::scoped_lock lock{mutex_};
+  to_trim_.clear();
+  for (const std::unique_ptr<Slab>& slab : slabs_) {
+    if (std::find(idle_.begin(), idle_.end(), slab.get()) != idle_.end()) {
+      slab->trim();
+    } else {
+      to_trim_.push_back(slab.get());  // lease() has reserved as many places
+    }
+  }
 }
 
 }  // namespace pantile

@@ -86,9 +86,11 @@ class SlabPool {
   };
   [[nodiscard]] Lease lease();
 
-  /// Trims the slabs that no run holds: call it when the cap was lowered, when lanes were closed, and before the
-  /// resident size is read. Returns how many bytes were released.
+  /// Trims the slabs that no run holds: call it when lanes were closed, and before the resident size is read. Returns
+  /// how many bytes were released.
   std::size_t trim_idle() noexcept;
+  /// Trims them all: those that a run holds, as soon as it gives them back. Call it when tiles become smaller.
+  void trim_all() noexcept;
 
   [[nodiscard]] Meter& meter() const noexcept { return meter_; }
 
@@ -97,6 +99,7 @@ class SlabPool {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Slab>> slabs_;
   std::vector<Slab*> idle_;
+  std::vector<Slab*> to_trim_;  ///< when they are given back
 };
 
 }  // namespace pantile

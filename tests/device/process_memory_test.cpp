@@ -9,6 +9,11 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "base/byte_size.hpp"
 #include "device/metered_buffer.hpp"
@@ -61,6 +66,56 @@ TEST(ProcessMemory, IsCountedOnceWhereProcessesShareIt) {
   EXPECT_LT(together, alone + 30 * MiB) << "the child has some pages of its own, and the 32 MiB in common";
   EXPECT_GE(together, alone);
   EXPECT_EQ(used_by_processes(std::array{static_cast<int>(child)}), 0U) << "it is gone";
+}
+
+TEST(ProcessMemory, CleanPagesAreDroppedAndEverythingStillRuns) {
+  if (testing::has_shadow_memory) {
+    GTEST_SKIP() << "a sanitizer's shadow memory is resident too";
+  }
+  // The program itself is such a file: its pages are read so that they are there, and dropped.
+  const auto own = [] {
+    std::ifstream maps{"/proc/self/smaps"};
+    std::uint64_t kibibytes = 0;
+    bool is_program = false;
+    for (std::string line; std::getline(maps, line);) {
+      std::istringstream words{line};
+      std::string first;
+      std::string second;
+      words >> first >> second;
+      if (!first.ends_with(':')) {
+        is_program = line.find("device_tests") != std::string::npos && second.starts_with("r-x");
+      } else if (is_program && first == "Rss:") {
+        kibibytes += std::stoull(second);
+      }
+    }
+    return kibibytes;
+  };
+  static const std::string untouched = "a string that is there before and after";
+  const std::uint64_t before = own();
+  const ResidentNow now_before = resident_now();
+  drop_clean_pages();
+  EXPECT_LT(own(), before);
+  EXPECT_LT(resident_now().bytes, now_before.bytes);
+  EXPECT_EQ(untouched, "a string that is there before and after");
+  EXPECT_THROW(throw std::runtime_error{"relocated tables are as they were"}, std::runtime_error);
+}
+
+TEST(ProcessMemory, LargeBlocksGoBackToTheKernel) {
+  if (testing::has_shadow_memory) {
+    GTEST_SKIP() << "a sanitizer's shadow memory is resident too";
+  }
+  keep_heap_small();
+  const auto churn = [] {
+    for (std::size_t bytes = MiB; bytes <= 16 * MiB; bytes *= 2) {
+      std::vector<char> block(bytes, 1);
+      EXPECT_EQ(block[bytes / 2], 1);
+    }
+  };
+  churn();
+  const std::uint64_t before = resident_bytes();
+  churn();
+  const std::vector<char> small(64 * KiB, 1);  // above what was freed: a heap could not shrink
+  EXPECT_LT(resident_bytes(), before + MiB);
 }
 
 TEST(ProcessMemory, PagesAreWhole) {

@@ -163,6 +163,30 @@ TEST(SlabPool, LendsEachLaneItsOwnSlabAndTheLastOneFirst) {
   EXPECT_EQ(&pool.lease().slab(), first) << "given back last, since it was taken first";
 }
 
+TEST(SlabPool, TrimsWhatALaneHoldsOnceItIsGivenBack) {
+  Meter meter;
+  SlabPool pool{meter};
+  {
+    const SlabPool::Lease idle = pool.lease();
+    const SlabPool::Lease busy = pool.lease();
+    for (const SlabPool::Lease* lease : {&idle, &busy}) {
+      lease->slab().deallocate(lease->slab().try_allocate(4 * MiB), 4 * MiB);
+    }
+  }
+  EXPECT_EQ(meter.current(), 8 * MiB);
+  {
+    const SlabPool::Lease busy = pool.lease();
+    pool.trim_all();
+    EXPECT_EQ(meter.current(), 4 * MiB) << "what no lane holds goes at once";
+  }
+  EXPECT_EQ(meter.current(), 0U);
+  {
+    const SlabPool::Lease later = pool.lease();
+    later.slab().deallocate(later.slab().try_allocate(MiB), MiB);
+  }
+  EXPECT_EQ(meter.current(), MiB) << "once, not for ever";
+}
+
 TEST(SlabPool, TrimsOnlyWhatNoLaneHolds) {
   Meter meter;
   SlabPool pool{meter};
