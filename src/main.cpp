@@ -5,6 +5,7 @@
 
 #include "app/commands.hpp"
 #include "config/diagnostics.hpp"
+#include "device/process_memory.hpp"
 #include "model/engine.hpp"
 
 namespace {
@@ -33,5 +34,6 @@ pantile::ExitCode guarded(Body body) {
 
 int main(int argc, char** argv) {
   pantile::forbid_telemetry();
+  pantile::keep_heap_small();
   return static_cast<int>(guarded([&] { return pantile::app::dispatch({argv, static_cast<std::size_t>(argc)}); }));
 }

@@ -91,6 +91,7 @@ struct StatusCommand {
 struct CtlCommand {
   std::filesystem::path run;
   std::string request;  ///< "drain"
+  std::string setting;  ///< of "set"
 };
 [[nodiscard]] ExitCode carry_out(const CtlCommand& command);
 

@@ -1,4 +1,5 @@
 #include "run/control.hpp"
+#include "run/memory_desk.hpp"
 
 #include <fmt/format.h>
 
@@ -15,7 +16,7 @@ namespace pantile::app {
 namespace {
 
 /// Rank 0 looks for requests five times a second, and writes live.json each second.
-constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::seconds patience{10};
 /// The clocks of two machines may differ by so much, and nobody is called dead for it.
 constexpr std::chrono::seconds long_silence{60};
 
@@ -49,15 +50,22 @@ std::optional<LiveRequest> answer_to(const ControlRequest& request, const RunLay
 }  // namespace
 
 ExitCode carry_out(const CtlCommand& command) {
+  const bool sets = command.request == "set";
+  if (sets) {
+    expect_changeable(command.setting);
+  } else if (!command.setting.empty()) {
+    throw UsageError{fmt::format("{} takes no KEY=VALUE. Did you mean: set {}?", command.request, command.setting)};
+  }
   const RunLayout layout = existing_run(command.run);
-  const ControlRequest request = post_request(layout, running(layout).epoch, command.request);
+  const std::string wish = sets ? "set " + command.setting : command.request;
+  const ControlRequest request = post_request(layout, running(layout).epoch, wish);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (std::chrono::steady_clock::now() < deadline) {
     if (const std::optional<LiveRequest> answer = answer_to(request, layout)) {
       if (!answer->granted) {
         throw Error{answer->answer};
       }
-      log::info("{}: {}", command.request, answer->answer);
+      log::info("{}: {}", wish, answer->answer);
       return ExitCode::done;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds{50});

@@ -142,14 +142,18 @@ void declare_status(CLI::App& command, StatusCommand& status) {
 
 void declare_ctl(CLI::App& command, CtlCommand& ctl) {
   add_run_folder(command, ctl.run);
-  add_choice<std::string>(command, "REQUEST", ctl.request, {{"drain", "drain"}, {"stop", "stop"}},
+  add_choice<std::string>(command, "REQUEST", ctl.request, {{"drain", "drain"}, {"stop", "stop"}, {"set", "set"}},
                           "What the run shall do")
       ->required();
+  command.add_option("KEY=VALUE", ctl.setting, "What to set");
   command.footer(
       "drain finishes what is in flight, as Ctrl-C does; stop does not wait for it.\n"
       "Both seal what is computed; the run ends with 75 and may be gone on with.\n"
+      "set moves devices.memory.cap, leave, host or per_device from the next tile on,\n"
+      "until the run ends; job.yaml stays as it is.\n"
       "Works from any machine that sees the folder.\n"
-      "Example: pantile ctl out/pages drain\n"
+      "Examples: pantile ctl out/pages drain\n"
+      "          pantile ctl out/pages set devices.memory.cap=4GiB\n"
       "Exit codes: 0 the run does it, 1 it does not run or does not answer,\n"
       "2 there is no run.");
 }

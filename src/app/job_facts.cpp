@@ -98,7 +98,7 @@ ModelTrial try_model(const RunConfig& config, const StageConfig& stage, const En
 
 CapFacts cap_facts(const MemoryConfig& memory, const MemoryFacts& machine) {
   return {.written = fmt::format("devices.memory.cap {}, leave {}", text_of(memory.cap), text_of(memory.leave)),
-          .budget = memory.budget(machine.limit),
+          .budget = memory.budget("cpu0", machine.limit, 1),
           .available = machine.available};
 }
 

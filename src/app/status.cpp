@@ -43,10 +43,11 @@ ExitCode carry_out(const StatusCommand& command) {
              is_active(live.state) && live.eta_s ? Cell{*live.eta_s} : Cell{}});
   fmt::print("{}", table.text(command.format));
   if (command.format == TableFormat::table && is_active(live.state)) {
-    Table devices{{"device", "cap_bytes", "used_bytes", "peak_bytes", "lanes", "utilisation"}};
+    Table devices{
+        {"device", "cap_bytes", "predicted_bytes", "used_bytes", "peak_bytes", "others_bytes", "lanes", "utilisation"}};
     for (const DeviceLive& device : live.devices) {
-      devices.add({device.name, device.cap_bytes, device.used_bytes, device.peak_bytes, std::int64_t{device.lanes},
-                   device.utilisation});
+      devices.add({device.name, device.cap_bytes, device.predicted_bytes, device.used_bytes, device.peak_bytes,
+                   device.others_bytes, std::int64_t{device.lanes}, device.utilisation});
     }
     fmt::print("\n{}", devices.text(command.format));
   }

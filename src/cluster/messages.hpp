@@ -23,6 +23,7 @@
 #include "base/message.hpp"
 #include "base/result.hpp"
 #include "codec/header_facts.hpp"
+#include "device/footprint.hpp"
 #include "plan/work.hpp"
 #include "source/item_place.hpp"
 #include "source/probed.hpp"
@@ -31,7 +32,7 @@
 namespace pantile {
 
 /// Grows with each change of a message. Ranks of different versions refuse each other in words.
-inline constexpr std::uint32_t protocol_version = 3;
+inline constexpr std::uint32_t protocol_version = 4;
 
 // ---- worker → coordinator -------------------------------------------------------------------------------------------
 
@@ -41,15 +42,22 @@ struct Hello {
   std::string host;
   std::int64_t pid = 0;
 };
+/// Of a rank and its executor together, bytes. See DeviceLive.
+struct MemoryState {
+  std::uint64_t cap = 0;        ///< in force now
+  std::uint64_t predicted = 0;  ///< that the plan takes of it
+  std::uint64_t used = 0;       ///< resident
+  std::uint64_t peak = 0;       ///< the most that was resident
+  std::uint64_t others = 0;     ///< that other programs take of the device
+};
 /// The executor is open, the tiles are planned: send work.
 struct Ready {
   std::string device;        ///< "node1:cpu0"
   std::string device_class;  ///< "cpu:avx512"
   std::string engine;        ///< "ONNX Runtime 1.31.1"
   std::int32_t lanes = 1;
-  std::uint64_t cap_bytes = 0;
-  Extent tile;      ///< core input pixels
-  std::string why;  ///< of tile and lanes, for the log
+  std::string why;     ///< of tiles and lanes, for the log
+  MemoryState memory;  ///< as it is planned
 };
 struct ItemIsComputed {
   ItemId item{};
@@ -78,8 +86,7 @@ struct ShardIsSealed {
 };
 /// Each second: alive, and how it goes.
 struct Beat {
-  std::uint64_t used_bytes = 0;
-  std::uint64_t peak_bytes = 0;
+  MemoryState memory;
   double utilisation = 0;  ///< busy share of the lanes since the last beat
   bool waits_for_disk = false;
 };
@@ -104,8 +111,24 @@ struct ShardIsLost {
   std::string text;
 };
 
-using ToCoordinator = std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest,
-                                   ShardIsSealed, Beat, StopRequest, WorkerGivesUp, ProbedBatch, ShardIsLost>;
+/// What became of SetMemory with this number; or, with 0, the cap has moved because of other programs.
+struct MemoryIsSet {
+  std::uint64_t number = 0;
+  bool granted = true;  ///< else all stays as it was
+  std::string text;     ///< "512 MiB: tiles of …", or why not
+  std::int32_t lanes = 1;
+};
+
+/// What a rank has learnt of the memory that tiles need: it holds for all devices of the class, at once. Passed on by
+/// the coordinator.
+struct FootprintHasChanged {
+  std::string device_class;
+  Footprint footprint;
+};
+
+using ToCoordinator =
+    std::variant<Hello, Ready, ItemIsComputed, ItemHasFailed, ItemComesBack, SealRequest, ShardIsSealed, Beat,
+                 StopRequest, WorkerGivesUp, ProbedBatch, ShardIsLost, MemoryIsSet, FootprintHasChanged>;
 
 // ---- coordinator → worker -------------------------------------------------------------------------------------------
 
@@ -164,8 +187,14 @@ struct Leave {
 /// The disk has room: store again.
 struct SpaceIsBack {};
 
-using ToWorker =
-    std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave, ProbeBatch, SpaceIsBack>;
+/// Caps are other ones from now on. Answered by MemoryIsSet.
+struct SetMemory {
+  std::uint64_t number = 0;  ///< from 1
+  std::string config;        ///< effective text: as that of Welcome, but for devices.memory
+};
+
+using ToWorker = std::variant<Welcome, AssignUnit, GiveBack, SealPlease, SealAnswer, DeleteShard, Leave, ProbeBatch,
+                              SpaceIsBack, SetMemory, FootprintHasChanged>;
 
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
@@ -182,9 +211,12 @@ void fields(Archive& archive, Hello& message) {
   archive(message.version, message.host, message.pid);
 }
 template <class Archive>
+void fields(Archive& archive, MemoryState& memory) {
+  archive(memory.cap, memory.predicted, memory.used, memory.peak, memory.others);
+}
+template <class Archive>
 void fields(Archive& archive, Ready& message) {
-  archive(message.device, message.device_class, message.engine, message.lanes, message.cap_bytes, message.tile,
-          message.why);
+  archive(message.device, message.device_class, message.engine, message.lanes, message.why, message.memory);
 }
 template <class Archive>
 void fields(Archive& archive, ItemIsComputed& message) {
@@ -208,7 +240,19 @@ void fields(Archive& archive, ShardIsSealed& message) {
 }
 template <class Archive>
 void fields(Archive& archive, Beat& message) {
-  archive(message.used_bytes, message.peak_bytes, message.utilisation, message.waits_for_disk);
+  archive(message.memory, message.utilisation, message.waits_for_disk);
+}
+template <class Archive>
+void fields(Archive& archive, MemoryIsSet& message) {
+  archive(message.number, message.granted, message.text, message.lanes);
+}
+template <class Archive>
+void fields(Archive& archive, FootprintHasChanged& message) {
+  archive(message.device_class, message.footprint);
+}
+template <class Archive>
+void fields(Archive& archive, SetMemory& message) {
+  archive(message.number, message.config);
 }
 template <class Archive>
 void fields(Archive&, StopRequest&) {}

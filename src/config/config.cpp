@@ -5,9 +5,15 @@
 #include "config/load.hpp"
 
 namespace pantile {
-std::uint64_t MemoryConfig::budget(std::uint64_t total) const noexcept {
+std::uint64_t MemoryConfig::budget(const std::string& device, std::uint64_t total, int sharers) const {
+  const auto share = [&](std::uint64_t bytes) { return bytes / static_cast<std::uint64_t>(std::max(1, sharers)); };
+  auto named = per_device.find(device);
+  if (named == per_device.end()) {
+    named = per_device.find(device.substr(device.rfind(':') + 1));
+  }
+  const std::uint64_t own = named == per_device.end() ? share(cap.of(total)) : named->second.of(total);
   const std::uint64_t others = std::min(leave.of(total), total);
-  return std::min(cap.of(total), total - others);
+  return std::min({own, share(total - others), host ? share(host->of(total)) : own});
 }
 
 std::uint64_t QuarantineLimit::of(std::uint64_t total) const noexcept {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -116,8 +117,11 @@ struct MemoryAmount {
 struct MemoryConfig {
   MemoryAmount cap{MemoryAmount::Kind::percent, 0, 80};
   MemoryAmount leave;
-  /// The stricter of both for a device of `total` bytes; 0 if nothing is left.
-  [[nodiscard]] std::uint64_t budget(std::uint64_t total) const noexcept;
+  std::optional<MemoryAmount> host;                ///< of a node's memory, for all of its ranks together
+  std::map<std::string, MemoryAmount> per_device;  ///< "node3:gpu0", or "gpu0" of every node
+  /// The cap of a device of `total` bytes, which `sharers` workers share alike unless it is named. `device`:
+  /// "node3:cpu0". The strictest of all that is set; 0 if nothing is left.
+  [[nodiscard]] std::uint64_t budget(const std::string& device, std::uint64_t total, int sharers) const;
   bool operator==(const MemoryConfig&) const = default;
 };
 

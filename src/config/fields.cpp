@@ -128,6 +128,14 @@ const std::vector<Field> table{
     {"devices.memory.leave", execution, optional, "",
      "What is left for others on a device; of `cap` and `leave` the stricter holds.",
      [](RunConfig& c, std::size_t) { return slot::memory(c.devices.memory.leave, 0); }},
+    {"devices.memory.host", execution, optional, "",
+     "What all ranks of a node may take of its memory together: each has an equal part. Unset, `cap` alone holds.",
+     [](RunConfig& c, std::size_t) { return slot::optional_memory(c.devices.memory.host, MiB); }},
+    {"devices.memory.per_device", execution, optional, "",
+     "Caps of single devices instead of `cap`, by their names: `{\"node3:cpu0\": 2GiB}`, or `{cpu0: 2GiB}` for the one "
+     "of "
+     "every node.",
+     [](RunConfig& c, std::size_t) { return slot::memory_by_name(c.devices.memory.per_device, MiB); }},
     {"devices.jobs_per_device", execution, optional, "", "Concurrent jobs (lanes) on a device.",
      [](RunConfig& c, std::size_t) { return slot::auto_or_whole_number(c.devices.jobs_per_device, 1, 256); }},
     {"devices.isolation", execution, optional, "",

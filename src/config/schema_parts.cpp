@@ -80,6 +80,10 @@ std::string array_of(const std::string& item, std::size_t at_least, bool unique)
   return part.dump();
 }
 
+std::string map_of(const std::string& value) {
+  return Json{{"type", "object"}, {"additionalProperties", Json::parse(or_variable(value))}}.dump();
+}
+
 std::string or_variable(const std::string& part) {
   const bool is_text = part.find("#/$defs/") != std::string::npos;  // A text and a path may hold variables anyway.
   return is_text ? part : any_of({part, R"({"$ref": "#/$defs/variable"})"});

@@ -22,6 +22,8 @@ namespace pantile::schema {
 [[nodiscard]] std::string identifier();
 [[nodiscard]] std::string any_of(const std::vector<std::string>& parts);
 [[nodiscard]] std::string array_of(const std::string& item, std::size_t at_least, bool unique = false);
+/// An object whose values are all like that, by any name.
+[[nodiscard]] std::string map_of(const std::string& value);
 /// The part, or a text with a variable in it, of which nothing is known.
 [[nodiscard]] std::string or_variable(const std::string& part);
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -66,6 +67,10 @@ enum class Zero { allowed, refused };
 [[nodiscard]] Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high);
 [[nodiscard]] Slot quarantine_limit(QuarantineLimit& value);
 [[nodiscard]] Slot memory(MemoryAmount& value, std::uint64_t low);
+/// `auto` if it is unset.
+[[nodiscard]] Slot optional_memory(std::optional<MemoryAmount>& value, std::uint64_t low);
+/// A map from names of devices.
+[[nodiscard]] Slot memory_by_name(std::map<std::string, MemoryAmount>& value, std::uint64_t low);
 [[nodiscard]] Slot duration(std::chrono::milliseconds& value, std::chrono::milliseconds low,
                             std::chrono::milliseconds high);
 [[nodiscard]] Slot auto_or_duration(std::optional<std::chrono::milliseconds>& value, std::chrono::milliseconds low,

@@ -148,24 +148,88 @@ Slot quarantine_limit(QuarantineLimit& value) {
       });
 }
 
+namespace {
+
+std::string memory_type(std::uint64_t low) {
+  return low == 0 ? "a size such as 1GiB, or up to 100%" : fmt::format("a size from {}, or up to 100%", size_text(low));
+}
+
+std::vector<std::string> memory_schema(std::uint64_t low) {
+  return {schema::number_in(low, most_memory), schema::matching(schema::size_pattern()),
+          schema::matching(schema::percent_pattern(low == 0))};
+}
+
+std::optional<MemoryAmount> parse_memory(const std::string& text, std::uint64_t low) {
+  if (const auto percent = parse_percent(text)) {
+    const bool is_right = *percent <= 100 && (low == 0 ? *percent >= 0 : *percent > 0);
+    return is_right ? std::optional{MemoryAmount{.kind = MemoryAmount::Kind::percent, .percent = *percent}}
+                    : std::nullopt;
+  }
+  const auto bytes = parse_size(text);
+  return bytes && *bytes >= low && *bytes <= most_memory
+             ? std::optional{MemoryAmount{.kind = MemoryAmount::Kind::bytes, .bytes = *bytes}}
+             : std::nullopt;
+}
+
+std::string memory_text(const MemoryAmount& amount) {
+  return amount.kind == MemoryAmount::Kind::bytes ? size_text(amount.bytes) : fmt::format("{}%", amount.percent);
+}
+
+}  // namespace
+
 Slot memory(MemoryAmount& value, std::uint64_t low) {
   return scalar(
-      low == 0 ? "a size such as 1GiB, or up to 100%" : fmt::format("a size from {}, or up to 100%", size_text(low)),
-      schema::any_of({schema::number_in(low, most_memory), schema::matching(schema::size_pattern()),
-                      schema::matching(schema::percent_pattern(low == 0))}),
-      Quotes::refused,
+      memory_type(low), schema::any_of(memory_schema(low)), Quotes::refused,
       [&value, low](const std::string& text) {
-        if (const auto percent = parse_percent(text)) {
-          value = {.kind = MemoryAmount::Kind::percent, .percent = *percent};
-          return *percent <= 100 && (low == 0 ? *percent >= 0 : *percent > 0);
-        }
-        const auto bytes = parse_size(text);
-        value = {.kind = MemoryAmount::Kind::bytes, .bytes = bytes.value_or(0)};
-        return bytes && *bytes >= low && *bytes <= most_memory;
+        const auto amount = parse_memory(text, low);
+        value = amount.value_or(value);
+        return amount.has_value();
       },
-      [&value]() -> Text {
-        return value.kind == MemoryAmount::Kind::bytes ? size_text(value.bytes) : fmt::format("{}%", value.percent);
-      });
+      [&value]() -> Text { return memory_text(value); });
+}
+
+Slot optional_memory(std::optional<MemoryAmount>& value, std::uint64_t low) {
+  std::vector<std::string> schema = memory_schema(low);
+  schema.insert(schema.begin(), schema::one_of({"auto"}));
+  return scalar(
+      "auto, or " + memory_type(low), schema::any_of(schema), Quotes::refused,
+      [&value, low](const std::string& text) {
+        value = parse_memory(text, low);
+        return value.has_value() || text == "auto";
+      },
+      [&value]() -> Text { return value ? memory_text(*value) : "auto"; });
+}
+
+Slot memory_by_name(std::map<std::string, MemoryAmount>& value, std::uint64_t low) {
+  std::string type = "a map from names of devices, such as node1:cpu0, each to " + memory_type(low);
+  auto read = [&value, low, type](const ConfigNode& node, const std::filesystem::path&) -> std::optional<Misread> {
+    value.clear();
+    if (node.kind != ConfigNode::Kind::map) {
+      return Misread{&node, "expected " + type};
+    }
+    for (const ConfigEntry& entry : node.entries) {
+      const auto amount = entry.value.kind == ConfigNode::Kind::scalar && !is_quoted_number(entry.value)
+                              ? parse_memory(entry.value.text, low)
+                              : std::nullopt;
+      if (!amount) {
+        return Misread{&entry.value, "expected " + memory_type(low)};
+      }
+      value.emplace(entry.key, *amount);
+    }
+    return std::nullopt;
+  };
+  auto write = [&value]() -> Text {
+    std::vector<std::string> entries;
+    for (const auto& [name, amount] : value) {
+      entries.push_back(fmt::format("{}: {}", yaml_scalar(name), memory_text(amount)));
+    }
+    return fmt::format("{{{}}}", fmt::join(entries, ", "));
+  };
+  return {.type = std::move(type),
+          .read = std::move(read),
+          .write = std::move(write),
+          .entries = {},
+          .schema = schema::map_of(schema::any_of(memory_schema(low)))};
 }
 
 Slot duration(std::chrono::milliseconds& value, std::chrono::milliseconds low, std::chrono::milliseconds high) {

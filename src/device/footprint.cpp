@@ -140,13 +140,11 @@ bool Footprint::forbid(Extent input, int batch, std::uint64_t cap_bytes) {
   return true;
 }
 
-bool Footprint::allows(Extent input, int batch) const {
-  return std::none_of(parts_.bounds.begin(), parts_.bounds.end(),
-                      [&](const Bound& failed) { return contains(input, batch, failed.input, failed.batch); });
-}
-
-void Footprint::forget_bounds_below(std::uint64_t cap_bytes) {
-  std::erase_if(parts_.bounds, [&](const Bound& bound) { return bound.cap_bytes != 0 && bound.cap_bytes < cap_bytes; });
+bool Footprint::allows(Extent input, int batch, std::uint64_t cap_bytes) const {
+  return std::none_of(parts_.bounds.begin(), parts_.bounds.end(), [&](const Bound& failed) {
+    const bool is_of_less = cap_bytes != 0 && failed.cap_bytes != 0 && failed.cap_bytes < cap_bytes;
+    return !is_of_less && contains(input, batch, failed.input, failed.batch);
+  });
 }
 
 bool Footprint::learn_from(const Footprint& other) {

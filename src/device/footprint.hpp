@@ -60,9 +60,8 @@ class Footprint {
   /// The engine ran out of memory on this input, under this cap (0: whatever the cap is): it and all that are at least
   /// as large in each way are not to be tried again. True if that was not known.
   bool forbid(Extent input, int batch = 1, std::uint64_t cap_bytes = 0);
-  [[nodiscard]] bool allows(Extent input, int batch = 1) const;
-  /// What ran out of memory under a smaller cap than this may fit now.
-  void forget_bounds_below(std::uint64_t cap_bytes);
+  /// Under this cap (0: whatever it is): what ran out of memory under a smaller one may fit.
+  [[nodiscard]] bool allows(Extent input, int batch = 1, std::uint64_t cap_bytes = 0) const;
 
   /// What others have learnt, or this one earlier. True if it was news.
   bool learn_from(const Footprint& other);

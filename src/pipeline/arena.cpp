@@ -17,13 +17,23 @@ constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + 63) / 64 *
 
 }  // namespace
 
-ArenaSpace::ArenaSpace(std::uint64_t capacity) : capacity_{capacity / 64 * 64} { gaps_.emplace(0, capacity_); }
+ArenaSpace::ArenaSpace(std::uint64_t capacity) : capacity_{capacity / 64 * 64}, limit_{capacity_} {
+  gaps_.emplace(0, capacity_);
+}
+
+std::uint64_t ArenaSpace::highest_end() const noexcept {
+  const bool ends_free = !gaps_.empty() && gaps_.rbegin()->first + gaps_.rbegin()->second == capacity_;
+  return ends_free ? gaps_.rbegin()->first : capacity_;
+}
 
 std::optional<Slot> ArenaSpace::take(std::uint64_t bytes) {
   const std::uint64_t wanted = padded(bytes);
   for (auto gap = gaps_.begin(); gap != gaps_.end(); ++gap) {
     if (gap->second < wanted) {
       continue;
+    }
+    if (gap->first + wanted > limit_) {
+      break;
     }
     const Slot slot{gap->first, bytes};
     const std::uint64_t rest = gap->second - wanted;

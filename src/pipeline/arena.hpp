@@ -24,8 +24,13 @@ struct Slot {
 class ArenaSpace {
  public:
   explicit ArenaSpace(std::uint64_t capacity);
-  /// Nothing if no gap is large enough now.
+  /// Nothing if no gap is large enough now, or it would end above the limit.
   [[nodiscard]] std::optional<Slot> take(std::uint64_t bytes);
+  /// Slots are taken below `bytes` from now on; those above stay as long as they are not given back. The capacity at
+  /// first.
+  void set_limit(std::uint64_t bytes) noexcept { limit_ = bytes; }
+  /// The end of the highest slot that is out.
+  [[nodiscard]] std::uint64_t highest_end() const noexcept;
   /// Precondition: `slot` came from take() and was not given back.
   void give_back(const Slot& slot);
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
@@ -33,6 +38,7 @@ class ArenaSpace {
 
  private:
   std::uint64_t capacity_;
+  std::uint64_t limit_;
   std::uint64_t used_ = 0;
   std::map<std::uint64_t, std::uint64_t> gaps_;  ///< offset → bytes, never adjacent to each other
 };

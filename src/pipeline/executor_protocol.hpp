@@ -25,14 +25,30 @@ struct Open {
   std::string config_folder;
   Hash128 model_digest;             ///< the model file must have it
   std::uint64_t cap_bytes = 0;      ///< of the device, all included
-  std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank: arena, shard buffers, a process of its own
+  std::uint64_t outside_bytes = 0;  ///< of it, taken by the rank for good: a process of its own
   Extent check_tile{};  ///< core input pixels; not empty: tiles of nothing are made first, to see that the device can
   std::int32_t check_lanes = 1;      ///< how many of them at once
   std::vector<Calibration> known{};  ///< of this model: one of this device and engine, if any, is taken as it is
 };
-/// The tiles are planned: how many lanes to start.
+/// What lanes and decoder may use, as it is planned: plan/memory_layout.
+struct DeviceUse {
+  std::uint64_t engine_bytes = 0;   ///< tiles and decoded pixels
+  std::uint64_t decoded_bytes = 0;  ///< decoded pixels, of that
+  Extent tile;                      ///< core input pixels of the largest tile
+  std::int32_t lanes = 1;           ///< at work at once
+  /// What is there already of decoded pixels may pass its share as long as it is needed; one tile of so many bytes
+  /// finds room beside it.
+  std::uint64_t least_tile_bytes = 0;
+  bool is_passing = false;  ///< more room will come soon: it is waited for
+};
+/// The tiles are planned: start so many lanes.
 struct StartLanes {
   std::int32_t lanes = 1;
+  DeviceUse use;
+};
+/// The plan has changed: it holds from the next tile on.
+struct ChangeUse {
+  DeviceUse use;
 };
 /// Make tiles of nothing, to see how fast they are; instead of StartLanes. Answered by TilesTimed.
 struct TimeTiles {
@@ -52,6 +68,7 @@ struct RunBlock {
   Extent tile;                        ///< core input pixels
   Slot slot;                          ///< where the block's pixels go
   bool last_of_item = false;          ///< the decoded image is not needed for another block
+  std::uint32_t strip = 0;            ///< block columns whose pixels are decoded together; 0: all
   std::vector<std::uint32_t> made{};  ///< tiles whose pixels lie in the slot already: an executor died over the block
 };
 /// The tiles of these blocks that are not begun need not be made; each block is still answered.
@@ -61,14 +78,15 @@ struct CancelBlocks {
 /// Finish what lanes have begun, answer no more, end.
 struct StopExecutor {};
 
-using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelBlocks, StopExecutor, TimeTiles>;
+using ToExecutor = std::variant<Open, StartLanes, RunBlock, CancelBlocks, StopExecutor, TimeTiles, ChangeUse>;
 
 // ---- executor → rank ------------------------------------------------------------------------------------------------
 
 struct Opened {
   std::string device_class;
   std::string engine;
-  std::uint64_t budget_bytes = 0;  ///< of the meter: for tiles and decoded pixels
+  std::uint64_t standing_bytes = 0;   ///< of any cap, taken for good: program, libraries, weights
+  std::uint64_t least_cap_bytes = 0;  ///< the cap was too small to open the model under it: this would have done
   ModelFacts facts;
   Calibration calibration;
 };
@@ -96,6 +114,7 @@ struct BlockIsDone {
   std::uint64_t input_xxh3 = 0;
   float milliseconds = 0;
   std::uint64_t peak_bytes = 0;
+  Extent input;          ///< what the model was shown for that peak
   Extent tile;           ///< the smallest that was run
   Extent out_of_memory;  ///< input extent that the cap refused; empty if none
   std::uint32_t lane = 0;
@@ -113,9 +132,9 @@ struct DecodeSpan {
   std::int64_t end_us = 0;
 };
 struct ExecutorBeat {
-  std::uint64_t used_bytes = 0;
-  std::uint64_t peak_bytes = 0;
-  std::int64_t busy_us = 0;  ///< of all lanes since the start
+  std::uint64_t resident_bytes = 0;  ///< of its process, which may be the rank's
+  std::uint64_t peak_bytes = 0;      ///< the most that was resident
+  std::int64_t busy_us = 0;          ///< of all lanes since the start
 };
 
 using FromExecutor = std::variant<Opened, OpenFailed, BlockIsDone, BlockHasFailed, DecodeSpan, ExecutorBeat, TilesTimed,
@@ -156,13 +175,21 @@ void fields(Archive& archive, Open& message) {
           message.check_tile, message.check_lanes, message.known);
 }
 template <class Archive>
+void fields(Archive& archive, DeviceUse& use) {
+  archive(use.engine_bytes, use.decoded_bytes, use.tile, use.lanes, use.least_tile_bytes, use.is_passing);
+}
+template <class Archive>
 void fields(Archive& archive, StartLanes& message) {
-  archive(message.lanes);
+  archive(message.lanes, message.use);
+}
+template <class Archive>
+void fields(Archive& archive, ChangeUse& message) {
+  archive(message.use);
 }
 template <class Archive>
 void fields(Archive& archive, RunBlock& message) {
   archive(message.ticket, message.key, message.attempt, message.place, message.header, message.rect, message.tile,
-          message.slot, message.last_of_item, message.made);
+          message.slot, message.last_of_item, message.strip, message.made);
 }
 template <class Archive>
 void fields(Archive& archive, CancelBlocks& message) {
@@ -180,7 +207,8 @@ void fields(Archive& archive, TilesTimed& message) {
 }
 template <class Archive>
 void fields(Archive& archive, Opened& message) {
-  archive(message.device_class, message.engine, message.budget_bytes, message.facts, message.calibration);
+  archive(message.device_class, message.engine, message.standing_bytes, message.least_cap_bytes, message.facts,
+          message.calibration);
 }
 template <class Archive>
 void fields(Archive& archive, OpenFailed& message) {
@@ -196,8 +224,8 @@ void fields(Archive& archive, TileIsMade& message) {
 }
 template <class Archive>
 void fields(Archive& archive, BlockIsDone& message) {
-  archive(message.ticket, message.digest, message.input_xxh3, message.milliseconds, message.peak_bytes, message.tile,
-          message.out_of_memory, message.lane, message.begin_us, message.end_us);
+  archive(message.ticket, message.digest, message.input_xxh3, message.milliseconds, message.peak_bytes, message.input,
+          message.tile, message.out_of_memory, message.lane, message.begin_us, message.end_us);
 }
 template <class Archive>
 void fields(Archive& archive, BlockHasFailed& message) {
@@ -209,7 +237,7 @@ void fields(Archive& archive, DecodeSpan& message) {
 }
 template <class Archive>
 void fields(Archive& archive, ExecutorBeat& message) {
-  archive(message.used_bytes, message.peak_bytes, message.busy_us);
+  archive(message.resident_bytes, message.peak_bytes, message.busy_us);
 }
 
 }  // namespace pantile

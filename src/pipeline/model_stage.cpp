@@ -40,7 +40,8 @@ ModelStage::Attempt ModelStage::attempt(const ImagePart& image, const TileGrid& 
     }
     scatter_tile(output.data(), output.channels(), produced, grid.owned(index), options_.output_scale, options_.color,
                  block, block_rect);
-    return TileReport{.peak_bytes = output.peak_bytes(), .out_of_memory = {}, .tile = grid.tile()};
+    return TileReport{
+        .peak_bytes = output.peak_bytes(), .input = source.extent(), .out_of_memory = {}, .tile = grid.tile()};
   } catch (const std::bad_alloc&) {
     return Refused{source.extent()};
   } catch (const Error& error) {
@@ -54,8 +55,44 @@ ModelStage::Attempt ModelStage::attempt_alone(const ImagePart& image, const Tile
   return attempt(image, grid, index, block, block_rect);
 }
 
+TileGrid ModelStage::cut_smaller(const ImagePart& image, const TileGrid& grid, std::size_t index, Extent core) const {
+  const int least = rounded_up(std::max(1, facts_.geometry.min_tile_px), facts_.geometry.alignment_px);
+  return {image.whole, facts_.geometry, options_.border, grid.owned(index),
+          Extent{std::max(least, core.height), std::max(least, core.width)}};
+}
+
+/// The same pixels by smaller tiles: the result does not depend on how it was cut.
+Result<TileReport> ModelStage::run_pieces(const ImagePart& image, const TileGrid& pieces, std::span<std::uint8_t> block,
+                                          Rect block_rect) const {
+  TileReport whole{.peak_bytes = 0, .input = {}, .out_of_memory = {}, .tile = pieces.tile()};
+  for (std::size_t piece = 0; piece < pieces.size(); ++piece) {
+    const Result<TileReport> done = run_tile(image, pieces, piece, block, block_rect);
+    if (!done) {
+      return done.failure();
+    }
+    const TileReport& report = done.value();
+    if (report.peak_bytes > whole.peak_bytes) {
+      whole.peak_bytes = report.peak_bytes;
+      whole.input = report.input;
+    }
+    whole.tile = {std::min(whole.tile.height, report.tile.height), std::min(whole.tile.width, report.tile.width)};
+    whole.out_of_memory = report.out_of_memory ? report.out_of_memory : whole.out_of_memory;
+  }
+  return whole;
+}
+
 Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                         std::span<std::uint8_t> block, Rect block_rect) const {
+  const Extent tile = grid.tile();
+  const auto is_smaller = [&](Extent other) { return other.height < tile.height || other.width < tile.width; };
+  const Extent largest = largest_tile_;
+  if (!facts_.geometry.whole_only && is_smaller(largest)) {
+    const TileGrid pieces =
+        cut_smaller(image, grid, index, {std::min(tile.height, largest.height), std::min(tile.width, largest.width)});
+    if (is_smaller(pieces.tile())) {  // else they are as small as they may be
+      return run_pieces(image, pieces, block, block_rect);
+    }
+  }
   Attempt first = [&] {
     const std::shared_lock lock{device_};
     return attempt(image, grid, index, block, block_rect);
@@ -67,9 +104,8 @@ Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& 
     return *report;
   }
   const Extent refused = std::get<Refused>(first).input;
-  const int least = rounded_up(std::max(1, facts_.geometry.min_tile_px), facts_.geometry.alignment_px);
-  const Extent smaller{std::max(least, grid.tile().height / 2), std::max(least, grid.tile().width / 2)};
-  if (facts_.geometry.whole_only || (grid.tile().height <= least && grid.tile().width <= least)) {
+  const TileGrid pieces = cut_smaller(image, grid, index, {tile.height / 2, tile.width / 2});
+  if (facts_.geometry.whole_only || !is_smaller(pieces.tile())) {
     Attempt last = attempt_alone(image, grid, index, block, block_rect);
     if (auto* const report = std::get_if<TileReport>(&last)) {
       return *report;
@@ -82,19 +118,11 @@ Result<TileReport> ModelStage::run_tile(const ImagePart& image, const TileGrid& 
                                facts_.geometry.whole_only ? "the whole image" : "the smallest tile", to_string(refused),
                                format_byte_size(session_.meter().cap()))};
   }
-  // The same pixels by smaller tiles: the result does not depend on how it was cut.
-  const TileGrid pieces{image.whole, facts_.geometry, options_.border, grid.owned(index), smaller};
-  TileReport whole{.peak_bytes = 0, .out_of_memory = refused, .tile = pieces.tile()};
-  for (std::size_t piece = 0; piece < pieces.size(); ++piece) {
-    const Result<TileReport> done = run_tile(image, pieces, piece, block, block_rect);
-    if (!done) {
-      return done.failure();
-    }
-    whole.peak_bytes = std::max(whole.peak_bytes, done.value().peak_bytes);
-    whole.tile = {std::min(whole.tile.height, done.value().tile.height),
-                  std::min(whole.tile.width, done.value().tile.width)};
+  Result<TileReport> done = run_pieces(image, pieces, block, block_rect);
+  if (done) {
+    done.value().out_of_memory = refused;
   }
-  return whole;
+  return done;
 }
 
 }  // namespace pantile

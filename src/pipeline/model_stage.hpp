@@ -1,7 +1,9 @@
 #pragma once
 // What happens to one tile on a device: gather the pixels, run the model, scatter the result into its block.
 
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -28,6 +30,7 @@ struct StageOptions {
 /// What one tile cost.
 struct TileReport {
   std::uint64_t peak_bytes = 0;         ///< engine memory of the largest run
+  Extent input{};                       ///< what the model was shown in that run
   std::optional<Extent> out_of_memory;  ///< input extent that the cap refused; the tile was then made of smaller ones
   Extent tile;                          ///< core input pixels of what was run in the end
 };
@@ -49,6 +52,10 @@ class ModelStage {
   [[nodiscard]] Result<TileReport> run_tile(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                             std::span<std::uint8_t> block, Rect block_rect) const;
 
+  /// Tiles whose core is larger, input pixels, are made of smaller ones from now on, and nobody calls that out of
+  /// memory. Any thread.
+  void set_largest_tile(Extent core) noexcept { largest_tile_ = core; }
+
  private:
   struct Refused {
     Extent input;
@@ -58,11 +65,16 @@ class ModelStage {
                                 std::span<std::uint8_t> block, Rect block_rect) const;
   [[nodiscard]] Attempt attempt_alone(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                       std::span<std::uint8_t> block, Rect block_rect) const;
+  [[nodiscard]] Result<TileReport> run_pieces(const ImagePart& image, const TileGrid& pieces,
+                                              std::span<std::uint8_t> block, Rect block_rect) const;
+  [[nodiscard]] TileGrid cut_smaller(const ImagePart& image, const TileGrid& grid, std::size_t index,
+                                     Extent core) const;
 
   const Session& session_;
   ModelFacts facts_;
   StageOptions options_;
   InputTable table_;
+  std::atomic<Extent> largest_tile_{Extent{std::numeric_limits<int>::max(), std::numeric_limits<int>::max()}};
   /// Runs hold it shared; one that found no memory even for the smallest tile tries once more with the device to
   /// itself.
   mutable std::shared_mutex device_;

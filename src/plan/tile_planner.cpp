@@ -46,7 +46,7 @@ struct Candidate {
 
 /// What one lane needs for a tile: the engine, and its input and output as floats.
 std::uint64_t lane_bytes(const TileRequest& request, Extent input, Extent output) {
-  if (!request.footprint.allows(input)) {
+  if (!request.footprint.allows(input, 1, request.cap_bytes)) {
     return no_budget;
   }
   const auto& facts = request.facts;

@@ -33,7 +33,8 @@ struct TileRequest {
   /// What all lanes of the device may use together: engine memory of the tiles and their input and output floats.
   /// Weights, decoded images and shard buffers are not in it.
   std::uint64_t budget_bytes = 0;
-  int lanes = 1;  ///< wanted; at least 1
+  std::uint64_t cap_bytes = 0;  ///< of the device: what is known of smaller ones does not count; 0: it all counts
+  int lanes = 1;                ///< wanted; at least 1
   TileSize size{};
 };
 

@@ -63,8 +63,10 @@ std::size_t position(const std::array<std::string_view, N>& names, std::string_v
 Json device_json(const DeviceLive& device) {
   return {{"name", device.name},
           {"cap_bytes", device.cap_bytes},
+          {"predicted_bytes", device.predicted_bytes},
           {"used_bytes", device.used_bytes},
           {"peak_bytes", device.peak_bytes},
+          {"others_bytes", device.others_bytes},
           {"lanes", device.lanes},
           {"utilisation", device.utilisation},
           {"pixels_per_s", device.pixels_per_s},
@@ -75,8 +77,10 @@ DeviceLive parse_device(const Json& json) {
   DeviceLive device;
   device.name = json.value("name", device.name);
   device.cap_bytes = json.value("cap_bytes", device.cap_bytes);
+  device.predicted_bytes = json.value("predicted_bytes", device.predicted_bytes);
   device.used_bytes = json.value("used_bytes", device.used_bytes);
   device.peak_bytes = json.value("peak_bytes", device.peak_bytes);
+  device.others_bytes = json.value("others_bytes", device.others_bytes);
   device.lanes = json.value("lanes", device.lanes);
   device.utilisation = json.value("utilisation", device.utilisation);
   device.pixels_per_s = json.value("pixels_per_s", device.pixels_per_s);

@@ -33,10 +33,12 @@ enum class RunState : std::uint8_t {
 [[nodiscard]] constexpr bool is_active(RunState state) noexcept { return state <= RunState::draining; }
 
 struct DeviceLive {
-  std::string name;  ///< "node1:cpu0"
-  std::uint64_t cap_bytes = 0;
-  std::uint64_t used_bytes = 0;
-  std::uint64_t peak_bytes = 0;
+  std::string name;                   ///< "node1:cpu0"
+  std::uint64_t cap_bytes = 0;        ///< in force now
+  std::uint64_t predicted_bytes = 0;  ///< that the plan takes of it
+  std::uint64_t used_bytes = 0;       ///< resident: rank and executor
+  std::uint64_t peak_bytes = 0;       ///< the most of that
+  std::uint64_t others_bytes = 0;     ///< that other programs have of the device
   int lanes = 0;
   double utilisation = 0;   ///< 0 … 1: busy share of its lanes
   double pixels_per_s = 0;  ///< input pixels

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.hpp"
@@ -47,17 +48,35 @@ BlockMaker::BlockMaker(std::unique_ptr<ExecutorHost> host, Open open, double pat
   host_->send(open_);
 }
 
-void BlockMaker::start_lanes(std::int32_t lanes, Extent tile, double now_s) {
+void BlockMaker::start_lanes(std::int32_t lanes, const DeviceUse& use, std::uint64_t cap_bytes, double now_s) {
   lanes_ = lanes;
-  tile_ = tile;
-  open_.check_lanes = lanes;
+  use_ = use;
+  open_.cap_bytes = cap_bytes;
   opening_took_s_ = now_s - phase_since_s_;
   start_lanes(now_s);
 }
 
+void BlockMaker::change_use(const DeviceUse& use, std::uint64_t cap_bytes) {
+  use_ = use;
+  open_.cap_bytes = cap_bytes;
+  if (!open_.check_tile.empty()) {
+    check_tiles();
+  }
+  if (phase_ == Phase::open) {
+    host_->send(ChangeUse{use_});
+  }
+}
+
+/// None where the largest tile has no limit: nobody has planned it.
+void BlockMaker::check_tiles() {
+  constexpr int any = std::numeric_limits<int>::max();
+  open_.check_tile = use_.tile.height == any ? Extent{} : use_.tile;
+  open_.check_lanes = use_.lanes;
+}
+
 void BlockMaker::start_lanes(double now_s) {
   phase_ = Phase::open;
-  host_->send(StartLanes{lanes_});
+  host_->send(StartLanes{lanes_, use_});
   give(now_s);
 }
 
@@ -133,11 +152,14 @@ void BlockMaker::restart(double now_s) {
 
 std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double now_s) {
   if (auto* const opened = std::get_if<Opened>(&message)) {
+    const std::uint64_t before = std::exchange(standing_bytes_, std::max(standing_bytes_, opened->standing_bytes));
     if (lanes_ == 0) {
       open_.known = {opened->calibration};  // Those that come after it need not probe.
       return std::move(*opened);
     }
     log::info("a new executor has taken over");
+    // It may take more than those before it did.
+    use_.engine_bytes -= std::min(standing_bytes_ - before, use_.engine_bytes / 2);
     start_lanes(now_s);
     return std::nullopt;
   }
@@ -207,7 +229,10 @@ void BlockMaker::bury(ExecutorDeath death, double now_s) {
     fail(ticket, {Fault::none, "cancelled"});
   }
   pause_s_ = verdict.deaths < 2 ? 0 : std::min(longest_pause_s, first_pause_s * (1U << (verdict.deaths - 2)));
-  open_.check_tile = death.cause == DeathCause::killed ? Extent{} : tile_;
+  open_.check_tile = {};
+  if (death.cause != DeathCause::killed) {
+    check_tiles();
+  }
   phase_ = Phase::pausing;
   phase_since_s_ = now_s;
 }

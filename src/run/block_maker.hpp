@@ -33,9 +33,15 @@ class BlockMaker {
   /// `patience_s`: without progress for so long, an executor hangs.
   BlockMaker(std::unique_ptr<ExecutorHost> host, Open open, double patience_s, Certify certify, double now_s);
 
-  /// `tile`: the core of the planned tiles. An executor whose predecessor died of its own doing makes some of nothing,
-  /// on all lanes at once, before it is given a block: a device that dies at real work is not to blame images for it.
-  void start_lanes(std::int32_t lanes, Extent tile, double now_s);
+  /// An executor whose predecessor died of its own doing makes some tiles of nothing, on all lanes at once, before it
+  /// is given a block: a device that dies at real work is not to blame images for it.
+  void start_lanes(std::int32_t lanes, const DeviceUse& use, std::uint64_t cap_bytes, double now_s);
+  /// The plan has changed, and the cap it is for: for this executor and those after it.
+  void change_use(const DeviceUse& use, std::uint64_t cap_bytes);
+  /// What has been learnt of the model: executors to come need not probe for it.
+  void learnt(const Calibration& calibration) { open_.known = {calibration}; }
+  /// Its process; nothing if it is a thread of this one.
+  [[nodiscard]] std::optional<int> executor_process() const { return host_->process(); }
   /// Tickets grow. `alone`: the item has failed before.
   void make(RunBlock run, bool alone, double now_s);
   /// What is not begun of this item is not made; each of its blocks is still answered.
@@ -56,6 +62,7 @@ class BlockMaker {
   void give(double now_s);
   void restart(double now_s);
   void start_lanes(double now_s);
+  void check_tiles();
   [[nodiscard]] std::optional<News> sift(FromExecutor message, double now_s);
   void bury(ExecutorDeath death, double now_s);
   void fail(InFlight::Ticket ticket, Failure failure);
@@ -72,8 +79,9 @@ class BlockMaker {
   double opening_took_s_ = 0;  ///< the first time
   double next_look_s_ = 0;
   std::int32_t lanes_ = 0;  ///< 0: not planned yet
-  Extent tile_;
-  std::string failure_;  ///< why the executor that is ended could not go on, by its own words
+  DeviceUse use_;
+  std::uint64_t standing_bytes_ = 0;  ///< of the largest executor so far: what it took of its cap for good
+  std::string failure_;               ///< why the executor that is ended could not go on, by its own words
   std::optional<double> left_off_s_;
   InFlight in_flight_;
   std::map<InFlight::Ticket, RunBlock> orders_;

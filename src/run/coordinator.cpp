@@ -29,7 +29,7 @@ CoordinatorParts real_parts(const Job& job, const LiveSink& show) {
           .disk = real_disk(),
           .open_log =
               [&job] { return std::make_unique<RankLog>(job.folder.layout().logs(), RankId{0}, job.journal.epoch()); },
-          .stop_wish = [desk](LiveState& live) { return desk->look(live); },
+          .wishes = [desk](LiveState& live) { return desk->look(live); },
           .show = show,
           .write_live =
               [&job](const LiveView& view) {
@@ -50,6 +50,27 @@ Coordinator::Coordinator(Job& job, Transport& transport, CoordinatorParts parts,
       talk_{*log_},
       view_{job, transport.size()},
       welcome_{welcome(job, job.extent_classes(planned_extents))},
+      memory_{job.config,
+              {.ranks =
+                   [this] {
+                     std::vector<RankId> all;
+                     for (const auto& [rank, facts] : ranks_) {
+                       if (!facts.gone) {
+                         all.push_back(rank);
+                       }
+                     }
+                     return all;
+                   },
+               .say =
+                   [this](RankId to, SetMemory set) {
+                     ranks_[to].config = set.config;
+                     say(to, std::move(set));
+                   },
+               .answer =
+                   [this](LiveRequest answer) {
+                     add_answer(view_.state(), std::move(answer));
+                     next_word_s_ = 0;
+                   }}},
       space_{job, transport.size() - 1, parts_.disk},
       scheduler_{make_scheduler(job, transport.size() - 1)},
       start_s_{parts_.now_s()} {
@@ -70,9 +91,7 @@ bool Coordinator::step() {
     std::visit([&](auto& said) { on(envelope->from, said); }, message);
     busy = true;
   }
-  if (const std::optional<StopWish> wish = parts_.stop_wish(view_.state())) {
-    drain(wish->why, wish->patience_s);
-  }
+  heed(parts_.wishes(view_.state()));
   commit_shards();
   heed(space_.look(scheduler_, now_s()));
   if (now_s() >= next_show_s_) {
@@ -101,12 +120,18 @@ void Coordinator::on(RankId from, Hello& hello) {
                     "ranks with the same pantile.",
                     index(from), hello.host, hello.version, protocol_version)};
   }
+  welcome_.config = memory_.config_text();
+  ranks_[from].config = welcome_.config;
   say(from, welcome_);
 }
 
 void Coordinator::on(RankId from, Ready& ready) {
   log::info("{}: {}", ready.device, ready.why);
   const int lanes = ready.lanes;
+  ranks_[from].beat.memory = ready.memory;
+  if (ranks_[from].config != memory_.config_text()) {
+    say(from, SetMemory{0, memory_.config_text()});  // It was set while this rank began.
+  }
   ranks_[from].ready = std::move(ready);
   if (view_.state().state == RunState::starting) {
     view_.state().state = RunState::running;
@@ -150,8 +175,30 @@ void Coordinator::on(RankId from, StopRequest& /*request*/) {
   drain(fmt::format("a signal asks rank {} to stop", index(from)));
 }
 
+/// A rank has other lanes, perhaps, and says why.
+void Coordinator::on(RankId from, MemoryIsSet& set) {
+  memory_.heard(from, set, now_s());
+  RankFacts& rank = ranks_[from];
+  if (set.granted && rank.ready && rank.ready->lanes != set.lanes) {
+    rank.ready->lanes = set.lanes;
+    handle(RankJoined{.rank = from, .lanes = set.lanes});
+  }
+  if (set.number == 0 || !set.granted) {
+    log::write(set.granted ? log::Level::info : log::Level::warn, set.text);
+  }
+}
+
+void Coordinator::on(RankId from, FootprintHasChanged& changed) {
+  for (const auto& [rank, facts] : ranks_) {
+    if (rank != from) {
+      say(rank, changed);
+    }
+  }
+}
+
 void Coordinator::on(RankId from, WorkerGivesUp& given_up) {
   ranks_[from].gone = true;
+  memory_.lost(from, now_s());
   error_ = error_.empty() ? given_up.text : error_;
   error_code_ = static_cast<ExitCode>(given_up.code);
   const bool alone = std::all_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank.second.gone; });
@@ -163,6 +210,16 @@ void Coordinator::on(RankId from, WorkerGivesUp& given_up) {
   } else {
     handle(RankUnable{from});
   }
+}
+
+void Coordinator::heed(Wishes wishes) {
+  if (wishes.stop) {
+    drain(wishes.stop->why, wishes.stop->patience_s);
+  }
+  for (ControlRequest& request : wishes.sets) {
+    memory_.ask(std::move(request), now_s());
+  }
+  memory_.look(now_s());
 }
 
 /// Units are held back, go on, or have been held back for too long.

@@ -20,6 +20,7 @@
 #include "report/rank_log.hpp"
 #include "run/job.hpp"
 #include "run/live_view.hpp"
+#include "run/memory_desk.hpp"
 #include "run/space_keeper.hpp"
 #include "run/stop_desk.hpp"
 
@@ -39,7 +40,7 @@ struct CoordinatorParts {
   std::function<double()> now_s;  ///< of a clock that never goes back
   Disk& disk;                     ///< that the job's folder is on
   std::function<std::unique_ptr<RankLog>()> open_log;
-  std::function<std::optional<StopWish>(LiveState&)> stop_wish;  ///< does anybody ask to stop?
+  std::function<Wishes(LiveState&)> wishes;  ///< does anybody ask for anything?
   LiveSink show;
   std::function<void(const LiveView&)> write_live;
   std::function<void(Job&, bool is_complete)> write_last_files;  ///< as the one of run/last_files.hpp
@@ -84,7 +85,10 @@ class Coordinator {
   void on(RankId from, Beat& beat);
   void on(RankId from, ShardIsLost& lost);
   void on(RankId from, StopRequest& request);
+  void on(RankId from, MemoryIsSet& set);
+  void on(RankId from, FootprintHasChanged& changed);
   void on(RankId from, WorkerGivesUp& given_up);
+  void heed(Wishes wishes);
   void heed(const std::optional<SpaceKeeper::Change>& change);
   void give_up_on_disk(const std::string& found);
   void drain(const std::string& why, double patience_s = drain_patience_s);
@@ -118,7 +122,8 @@ class Coordinator {
   LiveView view_;
   std::optional<double> patience_s_;  ///< since a request to stop
   Welcome welcome_;                   ///< the same for all: costly to make again for each rank
-  SpaceKeeper space_;                 ///< before the scheduler: it looks at the work
+  MemoryDesk memory_;
+  SpaceKeeper space_;    ///< before the scheduler: it looks at the work
   Scheduler scheduler_;  ///< has the work, which is taken out of the job: twice would be too much for large ones
   double start_s_;
   double next_show_s_ = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/byte_size.hpp"
 #include "device/cpu.hpp"
@@ -11,15 +12,12 @@
 
 namespace pantile {
 
-DeviceBudget device_budget(const RunConfig& config, const NodeShare& share, std::uint64_t output_channels) {
-  const std::uint64_t node = config.devices.memory.budget(host_memory_limit().bytes);
-  const std::uint64_t cap = node / static_cast<std::uint64_t>(std::max(1, share.workers));
-  // The arena must hold the largest block; beyond a few of the common ones more is of no use.
-  const std::uint64_t largest_block = std::uint64_t{block_side_px} * block_side_px * output_channels;
-  return {.cap = cap,
-          .arena = std::max(largest_block, std::clamp(cap / 8, 16 * MiB, 256 * MiB)),
-          .decoded = std::clamp(cap / 8, 4 * MiB, 256 * MiB),
-          .shard_buffers = 8 * MiB};
+std::uint64_t device_cap(const MemoryConfig& memory, const NodeShare& share) {
+  return memory.budget(share.device, host_memory_limit().bytes, share.workers);
+}
+
+std::uint64_t arena_capacity(std::uint64_t output_channels) {
+  return std::max(256 * MiB, std::uint64_t{block_side_px} * block_side_px * output_channels);
 }
 
 int lanes_for(const RunConfig& config, const NodeShare& share) {
@@ -31,50 +29,77 @@ int lanes_for(const RunConfig& config, const NodeShare& share) {
 namespace {
 
 /// Throws UsageError if it is not known.
-const Footprint& known_footprint(const DeviceBudget& budget, const Opened& opened) {
+const Footprint& known_footprint(const Opened& opened) {
   if (!opened.calibration.footprint.known()) {
     throw UsageError{
-        fmt::format("devices.memory.cap: of {}, {} are left for the model, which is too little even for its "
-                    "smallest tiles. Raise the cap; `pantile doctor` says how much memory there is.",
-                    format_byte_size(budget.cap), format_byte_size(opened.budget_bytes))};
+        "devices.memory.cap is too little for even the smallest tiles of the model, by far. Raise it; `pantile "
+        "calibrate "
+        "MODEL` shows what tiles need, and `pantile doctor` how much memory there is."};
   }
   return opened.calibration.footprint;
 }
 
 }  // namespace
 
-DeviceRequest::DeviceRequest(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
-                             std::span<const ExtentClass> extents, int lanes)
+DeviceRequest::DeviceRequest(const RunConfig& config, const Opened& opened, std::span<const ExtentClass> extents,
+                             int lanes)
     : config_{config},
       facts_{opened.facts},
-      footprint_{known_footprint(budget, opened)},
+      footprint_{known_footprint(opened)},
       border_{stage_options(config.pipeline.front(), opened.facts).border},
-      budget_bytes_{opened.budget_bytes - std::min(budget.decoded, opened.budget_bytes / 4)},
+      standing_bytes_{opened.standing_bytes},
+      least_cap_bytes_{opened.least_cap_bytes},
       lanes_{lanes} {
   for (const ExtentClass& extent : extents) {
     items_.push_back({extent.extent, extent.count});
   }
 }
 
-TileRequest DeviceRequest::request() const {
-  return {.facts = facts_,
-          .footprint = footprint_,
-          .border = border_,
-          .items = items_,
-          .budget_bytes = budget_bytes_,
-          .lanes = lanes_,
-          .size = config_.tiles.size};
+MemoryRequest DeviceRequest::request(std::uint64_t cap_bytes) const {
+  return {.tiles = {.facts = facts_,
+                    .footprint = footprint_,
+                    .border = border_,
+                    .items = items_,
+                    .budget_bytes = 0,
+                    .cap_bytes = cap_bytes,
+                    .lanes = lanes_,
+                    .size = config_.tiles.size},
+          .cap_bytes = cap_bytes,
+          .room_bytes = cap_bytes - std::min(cap_bytes, standing_bytes_)};
 }
 
-TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
-                     std::span<const ExtentClass> extents, int lanes) {
-  const DeviceRequest device{config, budget, opened, extents, lanes};
-  const TileDecision decision = plan_tiles(device.request());
-  if (const auto* const plan = std::get_if<TilePlan>(&decision)) {
-    return *plan;
+std::variant<MemoryLayout, DeviceRequest::Refusal> DeviceRequest::plan(std::uint64_t cap_bytes) const {
+  const LayoutDecision decision = lay_out_memory(request(cap_bytes));
+  const auto* const layout = std::get_if<MemoryLayout>(&decision);
+  if (layout != nullptr && cap_bytes >= least_cap_bytes_) {
+    return *layout;
   }
-  throw UsageError{fmt::format("devices.memory.cap: {} is too little: {}. Raise the cap.", format_byte_size(budget.cap),
-                               std::get<TileDoesNotFit>(decision).why)};
+  if (layout != nullptr) {
+    return Refusal{least_cap_bytes_, fmt::format("opening the model takes {}", format_byte_size(least_cap_bytes_))};
+  }
+  const auto& refusal = std::get<LayoutDoesNotFit>(decision);
+  constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+  return Refusal{refusal.least_room_bytes == never
+                     ? never
+                     : std::max(least_cap_bytes_, standing_bytes_ + refusal.least_room_bytes),
+                 refusal.why};
+}
+
+MemoryLayout plan_device(const DeviceRequest& device, std::uint64_t cap_bytes) {
+  auto planned = device.plan(cap_bytes);
+  if (auto* const layout = std::get_if<MemoryLayout>(&planned)) {
+    return std::move(*layout);
+  }
+  throw UsageError{"devices.memory.cap: " + too_little(cap_bytes, std::get<DeviceRequest::Refusal>(planned))};
+}
+
+std::string too_little(std::uint64_t cap_bytes, const DeviceRequest::Refusal& refusal) {
+  std::string text = fmt::format("{} is too little: {}.", format_byte_size(cap_bytes), refusal.why);
+  if (refusal.least_cap_bytes != std::numeric_limits<std::uint64_t>::max()) {
+    // As a person writes it, with a mebibyte more for what differs from start to start.
+    text += fmt::format(" {}MiB would do.", (refusal.least_cap_bytes + 2 * MiB - 1) / MiB);
+  }
+  return text;
 }
 
 }  // namespace pantile

@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 
 #include "cluster/messages.hpp"
 #include "config/config.hpp"
 #include "pipeline/executor_protocol.hpp"
-#include "plan/tile_planner.hpp"
+#include "plan/memory_layout.hpp"
 
 namespace pantile {
 
@@ -20,31 +21,35 @@ struct NodeShare {
   int workers = 1;
 };
 
-/// How a device's cap is shared out before the engine gets the rest. Bytes.
-struct DeviceBudget {
-  std::uint64_t cap = 0;
-  std::uint64_t arena = 0;    ///< finished blocks that wait to be written
-  std::uint64_t decoded = 0;  ///< images that are decoded ahead
-  std::uint64_t shard_buffers = 0;
-};
+/// The cap of this worker's device by the config, bytes. Throws Error if the machine does not tell its memory.
+[[nodiscard]] std::uint64_t device_cap(const MemoryConfig& memory, const NodeShare& share);
 
-/// The cap of this worker: the config's budget of the node's memory, divided equally among the node's workers.
-[[nodiscard]] DeviceBudget device_budget(const RunConfig& config, const NodeShare& share,
-                                         std::uint64_t output_channels);
+/// How much address space an arena is given: as much as any cap will ask of it. Memory is taken as it is used.
+[[nodiscard]] std::uint64_t arena_capacity(std::uint64_t output_channels);
 
 /// One lane per core of this worker's share, unless the config says how many: lanes give 1.7 to 1.9 times the
 /// throughput of one where threads inside a run give 1.2.
 [[nodiscard]] int lanes_for(const RunConfig& config, const NodeShare& share);
 
-/// What the planner is asked for an opened device: it owns what TileRequest only points to.
+/// What the planner is asked for an opened device: it owns what MemoryRequest only points to.
 class DeviceRequest {
  public:
-  /// Throws UsageError if the cap was too little even for the engine's smallest tiles.
-  DeviceRequest(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
-                std::span<const ExtentClass> extents, int lanes);
+  /// Throws UsageError if nothing could be learnt of the model.
+  DeviceRequest(const RunConfig& config, const Opened& opened, std::span<const ExtentClass> extents, int lanes);
   DeviceRequest(const DeviceRequest&) = delete;
   DeviceRequest& operator=(const DeviceRequest&) = delete;
-  [[nodiscard]] TileRequest request() const;
+  /// What is taken of any cap for good: program, libraries, weights. Bytes.
+  [[nodiscard]] std::uint64_t standing_bytes() const noexcept { return standing_bytes_; }
+  /// What is learnt of tiles goes here, and holds for the next plan.
+  [[nodiscard]] Footprint& footprint() noexcept { return footprint_; }
+  [[nodiscard]] Border border() const noexcept { return border_; }
+  [[nodiscard]] MemoryRequest request(std::uint64_t cap_bytes) const;
+  /// Tiles, lanes and all else under this cap, or why not, with the cap that would do.
+  struct Refusal {
+    std::uint64_t least_cap_bytes = 0;  ///< UINT64_MAX if none would
+    std::string why;
+  };
+  [[nodiscard]] std::variant<MemoryLayout, Refusal> plan(std::uint64_t cap_bytes) const;
 
  private:
   const RunConfig& config_;
@@ -52,12 +57,15 @@ class DeviceRequest {
   Footprint footprint_;
   Border border_;
   std::vector<ExtentCount> items_;
-  std::uint64_t budget_bytes_;
+  std::uint64_t standing_bytes_;
+  std::uint64_t least_cap_bytes_;
   int lanes_;
 };
 
-/// Tiles and lanes under the budget. Throws UsageError, naming the cap that would do, if nothing fits.
-[[nodiscard]] TilePlan plan_device(const RunConfig& config, const DeviceBudget& budget, const Opened& opened,
-                                   std::span<const ExtentClass> extents, int lanes);
+/// "20 MiB is too little: …. 63MiB would do."
+[[nodiscard]] std::string too_little(std::uint64_t cap_bytes, const DeviceRequest::Refusal& refusal);
+
+/// The same. Throws UsageError, naming the cap that would do, if nothing fits.
+[[nodiscard]] MemoryLayout plan_device(const DeviceRequest& device, std::uint64_t cap_bytes);
 
 }  // namespace pantile

@@ -19,6 +19,7 @@
 #include "pipeline/bounded_queue.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "pipeline/lanes.hpp"
+#include "run/block_feeder.hpp"
 #include "run/calibrate.hpp"
 #include "run/confinement.hpp"
 #include "run/item_decoder.hpp"
@@ -32,6 +33,9 @@ namespace {
 /// The most that decoders take beside what is charged for them, with the stacks of all threads. Far above what any
 /// image needs; a decoder that runs away is stopped here.
 constexpr std::uint64_t decoder_bytes = 512 * MiB;
+
+/// How far opening a model may pass a cap that is then refused.
+constexpr std::uint64_t beyond_bytes = 64 * MiB;
 
 /// Everything that a model needs to run on this device, in the order of its construction.
 struct Device {
@@ -64,7 +68,10 @@ class Executor {
       }
       if (std::chrono::steady_clock::now() >= next_beat && lanes_) {
         next_beat += std::chrono::seconds{1};
-        tell(ExecutorBeat{device_->meter.current(), device_->meter.peak(), lanes_->busy_us()});
+        const ResidentNow now = resident_now();
+        tell(ExecutorBeat{now.bytes, now.peak_bytes, lanes_->busy_us()});
+        set_meter();
+        keep_pages_few(now.bytes - now.shared_bytes);
       }
     }
   }
@@ -87,17 +94,24 @@ class Executor {
                                  tell(TileIsMade{job.ticket, tile});
                                },
                                [this](const BlockJob& job, const BlockOutcome& outcome) { finish(job, outcome); }});
+    use(start.use);
     decoder_ = std::jthread{[this] { decode_all(); }};
     if (own_process_ == OwnProcess::yes) {
-      // After the threads: their stacks count too. What may yet come are decoders' own buffers, beside what the meter
-      // hands out.
-      limit_growth(device_->meter.cap() - device_->meter.current() + decoder_bytes);
+      limit_memory();  // After the threads: their stacks count too.
       confine_to_reading();
     }
     return true;
   }
+  bool on(const ChangeUse& change) {
+    const std::uint64_t before = device_->meter.cap();
+    use(change.use);
+    if (own_process_ == OwnProcess::yes && device_->meter.cap() > before) {
+      limit_memory();
+    }
+    return true;
+  }
   bool on(const TimeTiles& order) {
-    device_->meter.set_cap(order.cap_bytes);
+    device_->meter.set_cap(standing_bytes_ + order.cap_bytes);
     tell(TilesTimed{tiles_per_s(*device_->stage, order.tile, order.lanes, std::chrono::milliseconds{order.least_ms})});
     return true;
   }
@@ -120,16 +134,51 @@ class Executor {
     return false;
   }
 
+  /// Holds from the next tile on. What lanes keep from larger tiles is given back with the tile that they are at.
+  void use(const DeviceUse& use) {
+    engine_bytes_ = use.engine_bytes;
+    least_tile_bytes_ = use.least_tile_bytes;
+    is_passing_ = use.is_passing;
+    decoded_cap_ = use.decoded_bytes;
+    device_->stage->set_largest_tile(use.tile);
+    lanes_->use(use.lanes);
+    device_->slabs.trim_all();
+    changed_us_ = steady_us();
+    set_meter();
+  }
+
+  /// By the plan, but for pixels that were decoded when there was more room.
+  void set_meter() {
+    device_->meter.set_cap(standing_bytes_ +
+                           std::max<std::uint64_t>(engine_bytes_, decoded_.current() + least_tile_bytes_));
+  }
+
+  /// What may yet come are decoders' own buffers, beside what the meter hands out.
+  void limit_memory() {
+    const std::uint64_t cap = device_->meter.cap();
+    limit_growth(cap - std::min(cap, device_->meter.current()) + decoder_bytes);
+  }
+
+  /// What has come back into memory of programs and libraries is dropped again before it takes what is kept free for
+  /// it.
+  void keep_pages_few(std::uint64_t resident) {
+    const std::uint64_t metered = device_->meter.current();
+    if (resident > metered + unmetered_bytes_ + pages_coming_back - memory_reserve_bytes) {
+      clean_pages_->drop();
+    }
+  }
+
   template <class Message>
   void tell(Message message) {
     link_.send(encode_message(FromExecutor{std::move(message)}));
   }
 
-  /// Opens engine and model under the cap, and measures what tiles need.
+  /// Opens engine and model under the cap, and measures what tiles need. A little more than a cap that is too small is
+  /// taken, so that it is known which would do.
   Opened opened(const Open& open) {
     const RunConfig config = parse_config(open.config, "the run's config", open.config_folder);
     const StageConfig& stage = config.pipeline.front();
-    const ModelFile model = read_model(stage);
+    ModelFile model = read_model(stage);
     if (model.digest != open.model_digest) {
       throw UsageError{
           fmt::format("{} is another file here than where the run was started (digest {} instead of {}). All "
@@ -141,67 +190,68 @@ class Executor {
     limits_ = decode_limits(config.limits);
     device_.emplace();
     Meter& meter = device_->meter;
-    meter.set_cap(budget(open, meter));
+    bool is_beyond = false;
+    const auto limit = [&] {
+      drop_clean_pages();
+      const std::uint64_t taken = taken_bytes(open);
+      is_beyond = is_beyond || open.cap_bytes < taken + meter.current() + MiB;
+      meter.set_cap(is_beyond ? meter.current() + beyond_bytes : open.cap_bytes - taken);
+    };
+    limit();
     device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written, model.folder);
     device_->stage.emplace(*device_->session, facts, stage_options(stage, facts));
-    meter.set_cap(budget(open, meter));
+    model.bytes = {};
+    limit();
     const CalibrationKey key{model.digest, precision_f32, cpu_device_class(), device_->engine.name()};
-    const Calibration calibration = calibrate(*device_->session, key, open.known, {facts.geometry.alignment_px});
+    Calibration calibration = calibrate(*device_->session, key, open.known, {facts.geometry.alignment_px});
+    if (!calibration.footprint.known() && !is_beyond) {
+      is_beyond = true;
+      limit();
+      calibration = calibrate(*device_->session, key, open.known, {facts.geometry.alignment_px});
+    }
     device_->slabs.trim_idle();
-    meter.set_cap(budget(open, meter));
-    meter.reset_peak();
+    unmetered_bytes_ = pantile::unmetered_bytes(meter);
+    clean_pages_.emplace();
+    standing_bytes_ = meter.current();
+    const std::uint64_t least = is_beyond ? taken_bytes(open) + meter.peak() : 0;
+    const std::uint64_t standing = taken_bytes(open) + pages_coming_back + standing_bytes_;
+    meter.set_cap(standing_bytes_ + open.cap_bytes - std::min(open.cap_bytes, standing));
     if (!open.check_tile.empty() && tiles_per_s(*device_->stage, open.check_tile, open.check_lanes, {}) <= 0) {
       throw Error{fmt::format("the device does not make {} tiles of {} at once any more", open.check_lanes,
                               to_string(open.check_tile))};
     }
     return {.device_class = key.device_class,
             .engine = key.engine,
-            .budget_bytes = meter.cap() - meter.current(),
+            .standing_bytes = standing,
+            .least_cap_bytes = least,
             .facts = facts,
             .calibration = calibration};
   }
 
-  /// What the meter may hand out: the device's cap less all that no meter sees, now.
-  static std::uint64_t budget(const Open& open, const Meter& meter) {
-    const std::uint64_t taken = unmetered_bytes(meter) + open.outside_bytes + memory_reserve_bytes;
-    if (open.cap_bytes <= taken + meter.current() + MiB) {
-      throw UsageError{
-          fmt::format("devices.memory.cap: {} leaves nothing for the model: {} are taken by the program, its "
-                      "libraries and its buffers before the first tile. Raise it to {} or more.",
-                      format_byte_size(open.cap_bytes), format_byte_size(taken + meter.current()),
-                      format_byte_size(taken + meter.current() + 32 * MiB))};
-    }
-    return open.cap_bytes - taken;
+  /// Of the cap, what no meter sees, now, and what is kept free.
+  [[nodiscard]] std::uint64_t taken_bytes(const Open& open) const {
+    return pantile::unmetered_bytes(device_->meter) + open.outside_bytes + memory_reserve_bytes;
   }
 
   /// The decoder's thread: blocks of one item follow each other, so what is decoded whole serves them all.
   void decode_all() {
     ItemDecoder decoder{limits_, alpha_, [this](std::uint64_t bytes) { return charge_bytes(bytes); }};
+    const FeedWatch watch{.is_off = [this](std::uint64_t ticket) { return stopping_ || is_cancelled(ticket); },
+                          .has_decoded = [this](const DecodeSpan& span) { tell(span); },
+                          .is_crowded = [this] { return decoded_.current() > decoded_cap_; }};
     for (std::optional<RunBlock> run = queue_.pop(); run && !stopping_; run = queue_.pop()) {
+      decoder.set_room(decoded_cap_);
       if (take_cancelled(run->ticket)) {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
         continue;
       }
       tell(BlockBegins{run->ticket});
-      const TileGrid grid = grid_of(*run);
-      const std::int64_t begin_us = steady_us();
-      const std::optional<ItemDecoder::Decoded> answer = decode(decoder, *run, grid);
-      if (!answer) {
-        return;  // The rank gives up.
-      }
-      const ItemDecoder::Decoded& decoded = *answer;
-      if (decoder.has_read()) {
-        tell(DecodeSpan{run->key.item, begin_us, steady_us()});
-      }
-      if (take_cancelled(run->ticket)) {
-        tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
-      } else if (decoded) {
-        lanes_->add(job_of(*run, grid, decoded.value()));
-        if (is_cancelled(run->ticket)) {
-          lanes_->cancel(run->ticket);  // It was, between the two lines above.
-        }
-      } else {
-        tell(BlockHasFailed{run->ticket, decoded.failure().fault, decoded.failure().detail});
+      try {
+        feed_block(*run, decoder, *device_->stage, *lanes_, pixels_of(*run), watch);
+      } catch (const MissingModule& missing) {
+        // This machine cannot decode what others can: the rank gives up.
+        tell(OpenFailed{static_cast<std::int32_t>(ExitCode::failed), missing.what(), false});
+        return;
       }
       if (run->last_of_item) {
         decoder.forget();
@@ -209,59 +259,32 @@ class Executor {
     }
   }
 
-  /// Nothing, and the rank is told so, if this machine cannot decode what others can.
-  std::optional<ItemDecoder::Decoded> decode(ItemDecoder& decoder, const RunBlock& run, const TileGrid& grid) {
-    try {
-      return decoder.decode(run, needed_of(run, grid));
-    } catch (const MissingModule& missing) {
-      tell(OpenFailed{static_cast<std::int32_t>(ExitCode::failed), missing.what(), false});
-      return std::nullopt;
-    }
-  }
-
-  [[nodiscard]] TileGrid grid_of(const RunBlock& run) const {
-    return {run.header.extent, device_->stage->geometry(), device_->stage->border(), run.rect, run.tile};
-  }
-
-  /// All that the tiles of a block look at, as one rectangle of the item.
-  [[nodiscard]] Rect needed_of(const RunBlock& run, const TileGrid& grid) const {
-    const Border border = gather_border(device_->stage->geometry(), device_->stage->border());
-    Rect all = needed_part(run.header.extent, grid.source(0), border);
-    for (std::size_t tile = 1; tile < grid.size(); ++tile) {
-      const Rect one = needed_part(run.header.extent, grid.source(tile), border);
-      const int y = std::min(all.y, one.y);
-      const int x = std::min(all.x, one.x);
-      all = {y, x, std::max(all.bottom(), one.bottom()) - y, std::max(all.right(), one.right()) - x};
-    }
-    return all;
-  }
-
   /// Charged before they are taken. What the lanes keep from earlier tiles makes room first; then we wait for the
-  /// images before this one. Throws std::bad_alloc if even an idle device has no room for them.
+  /// images before this one, which are to leave the tiles their part. Throws std::bad_alloc if even an idle device has
+  /// no room for them.
   Charge charge_bytes(std::uint64_t bytes) {
     for (;;) {
+      set_meter();
       const bool alone = lanes_->idle();
-      try {
-        return Charge{device_->meter, bytes};
-      } catch (const std::bad_alloc&) {
-        const bool made_room = device_->slabs.trim_idle() > 0;
-        if (stopping_ || (alone && !made_room)) {
-          throw;
+      if (alone || decoded_.current() + bytes <= decoded_cap_) {
+        try {
+          return Charge{device_->meter, decoded_, bytes};
+        } catch (const std::bad_alloc&) {
+          const bool made_room = device_->slabs.trim_idle() > 0;
+          if (stopping_ || (alone && !made_room && !is_passing_)) {
+            throw;
+          }
         }
+      } else if (stopping_) {
+        throw std::bad_alloc{};
       }
       std::this_thread::sleep_for(std::chrono::milliseconds{2});
     }
   }
 
-  BlockJob job_of(const RunBlock& run, const TileGrid& grid, const std::shared_ptr<const DecodedItem>& item) const {
+  [[nodiscard]] std::span<std::uint8_t> pixels_of(const RunBlock& run) const {
     const std::span<std::byte> slot = arena_.at(run.slot);
-    return {.ticket = run.ticket,
-            .item = item,
-            .grid = grid,
-            .rect = run.rect,
-            .pixels = {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()},
-            .key = run.key,
-            .made = run.made};
+    return {reinterpret_cast<std::uint8_t*>(slot.data()), slot.size()};
   }
 
   /// On the lane that did a block's last tile.
@@ -271,17 +294,21 @@ class Executor {
       tell(BlockHasFailed{job.ticket, outcome.failure->fault, outcome.failure->detail});
       return;
     }
-    tell(BlockIsDone{.ticket = job.ticket,
-                     .digest = block_digest(job.key.item, job.key.output, DType::u8, job.rect,
-                                            device_->stage->output_channels(), std::as_bytes(job.pixels)),
-                     .input_xxh3 = job.item->input_xxh3,
-                     .milliseconds = static_cast<float>(outcome.busy_ms),
-                     .peak_bytes = outcome.peak_bytes,
-                     .tile = outcome.tile,
-                     .out_of_memory = outcome.out_of_memory.value_or(Extent{}),
-                     .lane = outcome.lane,
-                     .begin_us = outcome.begin_us,
-                     .end_us = outcome.end_us});
+    tell(BlockIsDone{
+        .ticket = job.ticket,
+        .digest = block_digest(job.key.item, job.key.output, DType::u8, job.rect, device_->stage->output_channels(),
+                               std::as_bytes(job.pixels)),
+        .input_xxh3 = job.input_xxh3,
+        .milliseconds = static_cast<float>(outcome.busy_ms),
+        .peak_bytes = outcome.peak_bytes,
+        .input = outcome.input,
+        .tile = outcome.tile,
+        // What found no room beside too many pixels, or among slabs of larger tiles, says nothing about tiles.
+        .out_of_memory =
+            job.is_crowded || outcome.begin_us <= changed_us_ ? Extent{} : outcome.out_of_memory.value_or(Extent{}),
+        .lane = outcome.lane,
+        .begin_us = outcome.begin_us,
+        .end_us = outcome.end_us});
   }
 
   /// A block is cancelled once, and answered once.
@@ -309,6 +336,15 @@ class Executor {
   DecodeLimits limits_;
   BoundedQueue<RunBlock> queue_{BoundedQueue<RunBlock>::unbounded};  // bounded by the slots of the arena
   std::atomic<bool> stopping_ = false;
+  std::uint64_t unmetered_bytes_ = 0;  ///< when the model was open
+  std::uint64_t standing_bytes_ = 0;   ///< metered then: weights
+  Meter decoded_;                      ///< decoded pixels alone
+  std::atomic<std::uint64_t> decoded_cap_ = 0;
+  std::atomic<std::uint64_t> engine_bytes_ = 0;
+  std::atomic<std::uint64_t> least_tile_bytes_ = 0;
+  std::atomic<bool> is_passing_ = false;
+  std::atomic<std::int64_t> changed_us_ = 0;  ///< when the use changed
+  std::optional<CleanPages> clean_pages_;     ///< of what was loaded when the model was open
   std::mutex cancelled_mutex_;
   std::set<std::uint64_t> cancelled_;  ///< tickets
   std::optional<Lanes> lanes_;

@@ -37,6 +37,8 @@ class ExecutorHost {
   [[nodiscard]] virtual std::optional<ExecutorDeath> ended() = 0;
   /// Ends it at once; ended() tells, with this cause. False if it is under way already, or impossible: it is a thread.
   virtual bool kill(DeathCause cause) = 0;
+  /// Nothing if it is a thread of this process.
+  [[nodiscard]] virtual std::optional<int> process() const { return std::nullopt; }
   /// Another one, in the place of one that has ended. Throws Error if it cannot be started.
   virtual void restart() = 0;
 };

@@ -211,6 +211,8 @@ class ProcessHost final : public ExecutorHost {
     return decode_message<FromExecutor>(*bytes);
   }
 
+  [[nodiscard]] std::optional<int> process() const override { return child_.pid; }
+
   [[nodiscard]] std::optional<ExecutorDeath> ended() override {
     // The kernel closes a dead child's socket. One that closed it and lives is of no more use either.
     if (has_ended_ || !child_.link->closed()) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "base/result.hpp"
 #include "cluster/messages.hpp"
+#include "image/block_grid.hpp"
 
 namespace pantile {
 
@@ -19,6 +22,7 @@ struct ItemInHand {
   std::size_t lost = 0;        ///< failed, cancelled, or done after another block had failed
   std::optional<double> started_s;
   std::optional<Failure> failure;
+  std::uint32_t strip = 0;  ///< block columns whose pixels are decoded together; 0: all
   bool comes_back = false;  ///< what is not begun of it is cancelled: somebody else, or a later start, makes the rest
 
   explicit ItemInHand(AssignedItem given) : assigned{std::move(given)} {
@@ -27,6 +31,18 @@ struct ItemInHand {
         todo.push_back({assigned.item, range.output, BlockId{index(range.first) + i}});
       }
     }
+  }
+
+  /// What is not begun is made strip by strip, each from top to bottom.
+  void order_by_strips() {
+    const std::uint64_t columns = static_cast<std::uint64_t>(BlockGrid{assigned.output_extent}.columns());
+    const std::uint64_t strip_columns = strip == 0 ? columns : strip;
+    const auto place = [&](const BlockKey& key) {
+      const std::uint64_t column = index(key.block) % columns;
+      return std::tuple{key.output, column / strip_columns, index(key.block) / columns, column};
+    };
+    std::sort(todo.begin() + static_cast<std::ptrdiff_t>(begun), todo.end(),
+              [&](const BlockKey& a, const BlockKey& b) { return place(a) < place(b); });
   }
 
   /// Every block that was asked for is in a shard.

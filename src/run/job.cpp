@@ -234,48 +234,6 @@ Prospect prospect_of(const RunConfig& config, ExaminedModel model, StoredCatalog
 
 }  // namespace
 
-Extent Prospect::output_extent(ItemId item) const {
-  return pantile::output_extent(facts.geometry, border, catalog.extent(item));
-}
-
-std::uint64_t Prospect::output_bytes(ItemId item) const {
-  return static_cast<std::uint64_t>(output_extent(item).area()) * static_cast<std::uint64_t>(facts.output_channels);
-}
-
-std::vector<ExtentClass> Prospect::extent_classes(std::size_t limit) const {
-  std::map<std::pair<int, int>, std::uint64_t> counts;
-  for (const WorkItem& item : work.items()) {
-    const Extent extent = catalog.extent(item.item);
-    ++counts[{extent.height, extent.width}];
-  }
-  std::vector<ExtentClass> classes;
-  classes.reserve(counts.size());
-  for (const auto& [extent, count] : counts) {
-    classes.push_back({{extent.first, extent.second}, count});
-  }
-  const auto by_pixels = [](const ExtentClass& a, const ExtentClass& b) {
-    return static_cast<double>(a.extent.area()) * static_cast<double>(a.count) >
-           static_cast<double>(b.extent.area()) * static_cast<double>(b.count);
-  };
-  std::stable_sort(classes.begin(), classes.end(), by_pixels);
-  const auto by_area = [](const ExtentClass& a, const ExtentClass& b) { return a.extent.area() < b.extent.area(); };
-  const auto largest = std::max_element(classes.begin(), classes.end(), by_area);
-  if (largest != classes.end() && largest - classes.begin() >= static_cast<std::ptrdiff_t>(limit)) {
-    classes[limit - 1] = *largest;
-  }
-  classes.resize(std::min(classes.size(), limit));
-  return classes;
-}
-
-std::vector<std::string> Prospect::input_roots() const {
-  std::vector<std::string> texts;
-  texts.reserve(catalog.roots().size());
-  for (const CatalogRoot& root : catalog.roots()) {
-    texts.push_back(root.path.string());
-  }
-  return texts;
-}
-
 Hash128 Prospect::plan_id() const {
   Writer writer;
   writer.put(identity).put(static_cast<std::uint32_t>(config.schedule.policy));

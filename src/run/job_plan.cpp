@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "device/process_memory.hpp"
 #include "image/block_grid.hpp"
 #include "pipeline/arena.hpp"
 #include "pipeline/executor_protocol.hpp"
@@ -42,15 +43,15 @@ constexpr double faster = 0.85;
 class DeviceOnTrial {
  public:
   DeviceOnTrial(const RunConfig& config, const Prospect& job, const NodeShare& share)
-      : budget_{device_budget(config, share, static_cast<std::uint64_t>(job.facts.output_channels))},
-        arena_{budget_.arena},
+      : cap_bytes_{device_cap(config.devices.memory, share)},
+        arena_{arena_capacity(static_cast<std::uint64_t>(job.facts.output_channels))},
         host_{host_executor(config.devices.isolation, arena_)} {
     const Clock::time_point begin = Clock::now();
     tell(Open{.config = effective_text(config),
               .config_folder = config.folder.string(),
               .model_digest = job.model_digest,
-              .cap_bytes = budget_.cap,
-              .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation),
+              .cap_bytes = cap_bytes_,
+              .outside_bytes = own_bytes(config.devices.isolation),
               .known = known_calibrations(calibration_folders(), job.model_digest)});
     opened_ = await<Opened>();
     keep_calibration(calibration_folders(), opened_.calibration);
@@ -59,16 +60,17 @@ class DeviceOnTrial {
   DeviceOnTrial(const DeviceOnTrial&) = delete;
   DeviceOnTrial& operator=(const DeviceOnTrial&) = delete;
 
-  [[nodiscard]] const DeviceBudget& budget() const noexcept { return budget_; }
+  [[nodiscard]] std::uint64_t cap_bytes() const noexcept { return cap_bytes_; }
   [[nodiscard]] const Opened& opened() const noexcept { return opened_; }
   [[nodiscard]] double open_s() const noexcept { return open_s_; }
 
   /// Multiply-adds a second of all lanes of the node together, with tiles of this core.
   [[nodiscard]] double macs_per_s(Extent core, Border border, int lanes, int workers) {
-    tell(TimeTiles{.tile = core,
-                   .lanes = lanes * workers,
-                   .cap_bytes = opened_.budget_bytes * static_cast<std::uint64_t>(workers),
-                   .least_ms = 1500});
+    tell(TimeTiles{
+        .tile = core,
+        .lanes = lanes * workers,
+        .cap_bytes = (cap_bytes_ - std::min(cap_bytes_, opened_.standing_bytes)) * static_cast<std::uint64_t>(workers),
+        .least_ms = 1500});
     const double tiles = await<TilesTimed>().tiles_per_s;
     return tiles * run_macs(opened_.facts.layers, timed_source(opened_.facts.geometry, border, core));
   }
@@ -101,7 +103,7 @@ class DeviceOnTrial {
     }
   }
 
-  DeviceBudget budget_;
+  std::uint64_t cap_bytes_;
   Arena arena_;
   std::unique_ptr<ExecutorHost> host_;
   Opened opened_;
@@ -143,20 +145,19 @@ std::uint64_t largest_output_bytes(const Prospect& job) {
 }
 
 /// All that a device holds beside its tiles and the images that it makes them of.
-std::uint64_t standing_bytes(const Prospect& job, const DeviceOnTrial& device) {
-  const std::uint64_t arena = device.budget().arena;
-  // Of the arena only what results have lain in is resident: those being made, and those being written.
-  const std::uint64_t used = std::min(arena, 3 * largest_output_bytes(job));
-  return device.budget().cap - device.opened().budget_bytes - arena + used;
+std::uint64_t standing_bytes(const Prospect& job, const DeviceRequest& device, const MemoryLayout& layout) {
+  // Of the arena only what results have lain in is resident: one being made, and one being written.
+  const std::uint64_t used = std::min(layout.arena_bytes, 2 * largest_output_bytes(job));
+  return device.standing_bytes() - memory_reserve_bytes + layout.shard_bytes + used;
 }
 
-/// Images that lie decoded: the one at work and those ahead of it.
-std::uint64_t decoded_bytes_ahead(const DeviceBudget& budget, std::int64_t px) {
-  const std::uint64_t image = static_cast<std::uint64_t>(px) * 3;
-  return std::max(image, std::min(2 * image, budget.decoded));
+/// Images that lie decoded: the one at work and those ahead of it, or parts of one.
+std::uint64_t decoded_bytes_ahead(const MemoryLayout& layout, std::int64_t px) {
+  return std::min(2 * static_cast<std::uint64_t>(px) * 3, layout.decoded_bytes);
 }
 
-std::vector<ResolutionClass> classes_of(const Prospect& job, const DeviceOnTrial& device, Costs& costs, int lanes) {
+std::vector<ResolutionClass> classes_of(const Prospect& job, const DeviceRequest& device, const MemoryLayout& layout,
+                                        Costs& costs) {
   std::map<int, ResolutionClass> classes;
   std::map<int, double> macs;
   double all_macs = 0;
@@ -176,8 +177,9 @@ std::vector<ResolutionClass> classes_of(const Prospect& job, const DeviceOnTrial
   std::vector<ResolutionClass> listed;
   for (auto& [key, one] : classes) {
     one.time_share = macs[key] / all_macs;
-    one.peak_bytes = standing_bytes(job, device) + static_cast<std::uint64_t>(lanes) * one.tile_bytes +
-                     decoded_bytes_ahead(device.budget(), one.max_px);
+    one.peak_bytes = standing_bytes(job, device, layout) +
+                     static_cast<std::uint64_t>(layout.tiles.lanes) * one.tile_bytes +
+                     decoded_bytes_ahead(layout, one.max_px);
     listed.push_back(one);
   }
   return listed;
@@ -201,16 +203,18 @@ Prediction predict(const Prospect& job, const RunConfig& config, int ranks, int 
   const std::vector<ExtentClass> extents = job.extent_classes(planned_extents);
   const int lanes = lanes_for(config, share);
   Prediction prediction;
-  prediction.tiles = plan_device(config, device.budget(), device.opened(), extents, lanes);
+  const DeviceRequest owner{config, device.opened(), extents, lanes};
+  const MemoryLayout layout = plan_device(owner, device.cap_bytes());
+  prediction.tiles = layout.tiles;
   prediction.device_class = device.opened().device_class;
   prediction.engine = device.opened().engine;
   prediction.nodes = nodes;
   prediction.workers = workers * nodes;
-  prediction.cap_bytes = device.budget().cap;
-  const DeviceRequest owner{config, device.budget(), device.opened(), extents, prediction.tiles.lanes};
-  const TileRequest request = owner.request();
+  prediction.cap_bytes = device.cap_bytes();
+  const MemoryRequest asked = owner.request(device.cap_bytes());
+  const TileRequest& request = asked.tiles;
   Costs costs{job, request, prediction.tiles.core};
-  prediction.classes = classes_of(job, device, costs, prediction.tiles.lanes);
+  prediction.classes = classes_of(job, owner, layout, costs);
   for (const ResolutionClass& one : prediction.classes) {
     prediction.peak_bytes = std::max(prediction.peak_bytes, one.peak_bytes);
   }

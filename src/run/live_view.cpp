@@ -50,9 +50,11 @@ void LiveView::refresh(const Scheduler& scheduler, const RankBook& ranks, double
     const RankFacts& rank = found->second;
     live_.devices.push_back(
         {.name = rank.ready->device,
-         .cap_bytes = rank.ready->cap_bytes,
-         .used_bytes = rank.beat.used_bytes,
-         .peak_bytes = rank.beat.peak_bytes,
+         .cap_bytes = rank.beat.memory.cap,
+         .predicted_bytes = rank.beat.memory.predicted,
+         .used_bytes = rank.beat.memory.used,
+         .peak_bytes = rank.beat.memory.peak,
+         .others_bytes = rank.beat.memory.others,
          .lanes = rank.ready->lanes,
          .utilisation = rank.beat.utilisation,
          .pixels_per_s = view.px_per_s,

@@ -16,7 +16,8 @@ namespace pantile {
 struct RankFacts {
   std::optional<Ready> ready;
   Beat beat;
-  bool gone = false;  ///< it has given up
+  std::string config;  ///< that it was told last
+  bool gone = false;   ///< it has given up
 };
 using RankBook = std::map<RankId, RankFacts>;
 

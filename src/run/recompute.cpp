@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,6 +20,7 @@
 #include "base/log.hpp"
 #include "base/steady.hpp"
 #include "config/config.hpp"
+#include "image/block_grid.hpp"
 #include "pipeline/arena.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "report/live.hpp"
@@ -42,21 +44,23 @@ class Maker {
  public:
   Maker(const RunConfig& config, const Hash128& model_digest, int output_channels)
       : share_{.device = host_name() + ":cpu0", .worker = 0, .workers = 1},
-        budget_{device_budget(config, share_, static_cast<std::uint64_t>(output_channels))},
-        arena_{budget_.arena},
+        arena_{arena_capacity(static_cast<std::uint64_t>(output_channels))},
         maker_{host_executor(config.devices.isolation, arena_),
                {.config = effective_text(config),
                 .config_folder = config.folder.string(),
                 .model_digest = model_digest,
-                .cap_bytes = budget_.cap,
-                .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(config.devices.isolation),
+                .cap_bytes = device_cap(config.devices.memory, share_),
+                .outside_bytes = own_bytes(config.devices.isolation),
                 .known = known_calibrations(calibration_folders(), model_digest)},
                std::chrono::duration<double>(config.on_error.hang_after).count(),
                &tell,
                steady_s()} {
-    device_class_ = std::get<Opened>(next()).device_class;
-    // No tile to try after a crash: those that were planned elsewhere need not fit here on all lanes at once.
-    maker_.start_lanes(lanes_for(config, share_), Extent{}, steady_s());
+    const Opened opened = std::get<Opened>(next());
+    device_class_ = opened.device_class;
+    const int lanes = lanes_for(config, share_);
+    const std::uint64_t cap = device_cap(config.devices.memory, share_);
+    maker_.start_lanes(lanes, one_block_at_a_time(cap - std::min(cap, opened.standing_bytes), output_channels, lanes),
+                       cap, steady_s());
   }
   Maker(const Maker&) = delete;
   Maker& operator=(const Maker&) = delete;
@@ -79,6 +83,15 @@ class Maker {
   [[nodiscard]] std::span<const std::byte> pixels(std::uint64_t bytes) const { return arena_.at({0, bytes}); }
 
  private:
+  /// Tiles of any size, as they were planned elsewhere: those that do not fit here are made of smaller ones.
+  static DeviceUse one_block_at_a_time(std::uint64_t room_bytes, int output_channels, int lanes) {
+    const std::uint64_t block =
+        std::uint64_t{block_side_px} * block_side_px * static_cast<std::uint64_t>(output_channels);
+    const std::uint64_t engine = room_bytes - std::min(room_bytes / 2, block);
+    constexpr int any = std::numeric_limits<int>::max();
+    return {.engine_bytes = engine, .decoded_bytes = engine / 2, .tile = {any, any}, .lanes = lanes};
+  }
+
   static void tell(const ExecutorDeath& death, const std::vector<InFlight::Begun>& /*begun*/) {
     log::warn("the executor died ({}); another one takes its place", death.how);
   }
@@ -98,7 +111,6 @@ class Maker {
   }
 
   NodeShare share_;
-  DeviceBudget budget_;
   Arena arena_;
   BlockMaker maker_;
   std::string device_class_;
@@ -197,6 +209,7 @@ class Sampling {
                                                .tile = row.tile,
                                                .slot = {},
                                                .last_of_item = at + 1 == rows.size(),
+                                               .strip = 0,
                                                .made = {}},
                                               row.bytes());
       if (const auto* const failed = std::get_if<BlockHasFailed>(&answer)) {

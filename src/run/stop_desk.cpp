@@ -8,6 +8,7 @@
 
 #include "plan/scheduler_messages.hpp"
 #include "run/control.hpp"
+#include "run/memory_desk.hpp"
 #include "run/signals.hpp"
 
 namespace pantile {
@@ -27,16 +28,21 @@ std::optional<StopWish> wish_of_signals() {
 
 StopDesk::StopDesk(RunLayout layout, std::uint32_t epoch) : layout_{std::move(layout)}, epoch_{epoch} {}
 
-std::optional<StopWish> StopDesk::look(LiveState& live) {
+Wishes StopDesk::look(LiveState& live) {
   if (Clock::now() < next_look_) {
-    return wish_of_signals();
+    return {.stop = wish_of_signals(), .sets = {}};
   }
   next_look_ = Clock::now() + std::chrono::milliseconds{200};
   std::optional<StopWish> wish = wish_of_signals();
+  std::vector<ControlRequest> sets;
   if (!wish && supervisor_.is_gone()) {
     wish = StopWish{"the process that started the ranks is gone, so nobody looks after this run", drain_patience_s};
   }
   for (const ControlRequest& request : take_requests(layout_, epoch_)) {
+    if (is_memory_request(request.text)) {
+      sets.push_back(request);
+      continue;
+    }
     const bool drains = request.text == "drain";
     if (!drains && request.text != "stop") {
       add_answer(
@@ -54,7 +60,7 @@ std::optional<StopWish> StopDesk::look(LiveState& live) {
                       .answer = drains ? "finishing what is in flight, then the run ends with exit code 75"
                                        : "sealing what is computed, then the run ends with exit code 75"});
   }
-  return wish;
+  return {.stop = std::move(wish), .sets = std::move(sets)};
 }
 
 }  // namespace pantile

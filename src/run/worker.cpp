@@ -14,6 +14,7 @@
 #include "base/steady.hpp"
 #include "cluster/backoff.hpp"
 #include "device/cpu.hpp"
+#include "device/process_memory.hpp"
 #include "pipeline/executor_protocol.hpp"
 #include "report/live.hpp"
 #include "run/await_leave.hpp"
@@ -51,6 +52,7 @@ bool Worker::step() {
     std::visit([this](auto& told) { on(told); }, *answer);
     busy = true;
   }
+  watch_memory();
   if (stop_signals() > 0 && !stop_told_) {
     stop_told_ = true;
     say(StopRequest{});
@@ -70,23 +72,25 @@ void Worker::on(Welcome& welcome) {
                     welcome.version, protocol_version)};
   }
   welcome_ = std::move(welcome);
-  config_ = parts_.read_config(welcome_);
+  config_ = parts_.read_config(welcome_.config, welcome_.config_folder);
   log_ = parts_.open_log(RunLayout{welcome_.run_folder}, transport_.self(), welcome_.epoch);
   talk_.emplace(*log_);
   log_start_us_ = parts_.now_us() - log_->now_us();
   last_beat_us_ = parts_.now_us();
-  budget_ = device_budget(config_, parts_.share, welcome_.output_channels);
-  arena_.emplace(budget_.arena);
-  space_.emplace(budget_.arena);
+  cap_bytes_ = device_cap(config_.devices.memory, parts_.share);
+  arena_.emplace(arena_capacity(welcome_.output_channels));
+  space_.emplace(arena_->capacity());
   calibrations_ = parts_.calibrations(RunLayout{welcome_.run_folder});
+  monitor_ = parts_.watch_memory();
+  drop_clean_pages();
   const DevicesConfig::Isolation isolation = config_.devices.isolation;
   maker_.emplace(
       parts_.host_executor(isolation, *arena_),
       Open{.config = welcome_.config,
            .config_folder = welcome_.config_folder,
            .model_digest = welcome_.model_digest,
-           .cap_bytes = budget_.cap,
-           .outside_bytes = budget_.arena + budget_.shard_buffers + own_bytes(isolation),
+           .cap_bytes = cap_bytes_,
+           .outside_bytes = own_bytes(isolation),
            .known = known_calibrations(calibrations_, welcome_.model_digest)},
       std::chrono::duration<double>(config_.on_error.hang_after).count(),
       [this](const ExecutorDeath& death, const std::vector<InFlight::Begun>& begun) { certify(death, begun); },
@@ -101,7 +105,8 @@ void Worker::on(AssignUnit& unit) {
   }
   for (AssignedItem& assigned : unit.items) {
     const ItemId id = assigned.item;
-    items_.insert_or_assign(id, ItemInHand{std::move(assigned)});
+    const auto [item, is_new] = items_.insert_or_assign(id, ItemInHand{std::move(assigned)});
+    cut_into_strips(item->second);
     waiting_.push_back(id);
   }
 }
@@ -141,7 +146,7 @@ void Worker::on(SpaceIsBack& /*message*/) {
 void Worker::on(Leave& message) { leave_ = static_cast<ExitCode>(message.code); }
 
 void Worker::on(BlockIsStored& stored) {
-  space_->give_back(stored.slot);
+  give_back(stored.slot);
   const auto found = items_.find(stored.key.item);
   expect(found != items_.end(), "a stored block belongs to an item on its way");
   ItemInHand& item = found->second;
@@ -179,11 +184,10 @@ WorkerParts real_parts(const NodeShare& share) {
                            RankLog& log) { return std::make_unique<ShardThread>(std::move(settings), arena, log); },
           .open_log = [](const RunLayout& layout, RankId rank,
                          Epoch epoch) { return std::make_unique<RankLog>(layout.logs(), rank, epoch); },
-          .read_config =
-              [](const Welcome& welcome) {
-                return parse_config(welcome.config, "the run's config", welcome.config_folder);
-              },
-          .calibrations = [](const RunLayout& layout) { return calibration_folders(layout.root); }};
+          .read_config = [](const std::string& text,
+                            const std::string& folder) { return parse_config(text, "the run's config", folder); },
+          .calibrations = [](const RunLayout& layout) { return calibration_folders(layout.root); },
+          .watch_memory = [] { return host_monitor(); }};
 }
 
 ExitCode serve(WorkerParts parts, Transport& transport) {

@@ -15,7 +15,9 @@
 #include "cluster/messages.hpp"
 #include "cluster/transport.hpp"
 #include "config/config.hpp"
+#include "device/device_monitor.hpp"
 #include "pipeline/arena.hpp"
+#include "plan/memory_budget.hpp"
 #include "report/rank_log.hpp"
 #include "run/block_maker.hpp"
 #include "run/calibration_files.hpp"
@@ -33,8 +35,9 @@ struct WorkerParts {
   std::function<std::unique_ptr<ExecutorHost>(DevicesConfig::Isolation, const Arena&)> host_executor;
   std::function<std::unique_ptr<ShardStore>(ShardThread::Settings, const Arena&, RankLog&)> open_store;
   std::function<std::unique_ptr<RankLog>(const RunLayout&, RankId, Epoch)> open_log;
-  std::function<RunConfig(const Welcome&)> read_config;
+  std::function<RunConfig(const std::string& text, const std::string& folder)> read_config;
   std::function<CalibrationFolders(const RunLayout&)> calibrations;
+  std::function<std::unique_ptr<DeviceMonitor>()> watch_memory;  ///< of the device; may give none
 };
 
 /// A worker without a loop: whoever has it calls step() until it has left. One thread.
@@ -74,6 +77,8 @@ class Worker {
   void on(SealAnswer& answer);
   void on(DeleteShard& message);
   void on(SpaceIsBack& message);
+  void on(SetMemory& message);
+  void on(FootprintHasChanged& message);
   void on(Leave& message);
 
   // What the executor says (worker_blocks.cpp).
@@ -100,6 +105,21 @@ class Worker {
   void settle(ItemId id);
   void forget(Items::iterator item);
   Ticket take(std::uint64_t number);
+  void give_back(const Slot& slot);
+
+  // Memory (worker_memory.cpp).
+  [[nodiscard]] MemoryTerms memory_terms() const;
+  void plan_memory();
+  void adopt(MemoryLayout layout, std::uint64_t cap_bytes);
+  void change_to(MemoryLayout layout, std::uint64_t cap_bytes);
+  [[nodiscard]] DeviceUse use_for_plan() const;
+  bool follow_memory();
+  void look_at_memory();
+  void watch_memory();
+  void learn(const BlockIsDone& done);
+  void plan_again();
+  [[nodiscard]] MemoryState memory_now(const ExecutorBeat& beat);
+  void cut_into_strips(ItemInHand& item) const;
 
   Transport& transport_;
   WorkerParts parts_;
@@ -109,9 +129,17 @@ class Worker {
   RunConfig config_;
   ModelFacts facts_;
   std::string device_class_;
-  Extent tile_;
-  int lanes_ = 1;
-  DeviceBudget budget_;
+  std::uint64_t cap_bytes_ = 0;             ///< in force
+  std::unique_ptr<DeviceRequest> request_;  ///< once the executor is open
+  MemoryLayout layout_;
+  DeviceUse use_;                           ///< what the executor was told
+  std::uint64_t arena_over_ = 0;            ///< of slots that lie beyond a smaller arena
+  std::unique_ptr<DeviceMonitor> monitor_;  ///< may be none
+  std::optional<MemoryBudget> memory_;      ///< once there is a plan
+  std::uint64_t peak_bytes_ = 0;
+  std::int64_t changed_us_ = 0;  ///< when tiles were told to be other ones
+  double next_look_s_ = 0;
+  Calibration calibration_;
   CalibrationFolders calibrations_;
   std::unique_ptr<RankLog> log_;
   std::optional<TalkRecorder> talk_;

@@ -16,13 +16,14 @@ namespace pantile {
 void Worker::on(Opened& opened) {
   facts_ = opened.facts;
   device_class_ = opened.device_class;
-  keep_calibration(calibrations_, opened.calibration);
-  const TilePlan plan = plan_device(config_, budget_, opened, welcome_.extents, lanes_for(config_, parts_.share));
-  tile_ = plan.core;
-  lanes_ = plan.lanes;
+  calibration_ = opened.calibration;
+  keep_calibration(calibrations_, calibration_);
+  const int lanes = lanes_for(config_, parts_.share);
+  request_ = std::make_unique<DeviceRequest>(config_, opened, welcome_.extents, lanes);
+  plan_memory();
   shards_ = parts_.open_store(shard_settings(welcome_, config_, transport_.self()), *arena_, *log_);
-  maker_->start_lanes(lanes_, tile_, now_s());
-  say(Ready{parts_.share.device, device_class_, opened.engine, lanes_, budget_.cap, tile_, plan.why});
+  maker_->start_lanes(lanes, use_, cap_bytes_, now_s());
+  say(Ready{parts_.share.device, device_class_, opened.engine, layout_.tiles.lanes, layout_.tiles.why, memory_now({})});
 }
 
 void Worker::on(OpenFailed& failed) { throw Error{failed.text, static_cast<ExitCode>(failed.code)}; }
@@ -33,13 +34,10 @@ void Worker::on(BlockIsDone& done) {
   --item.out;
   log_->span({"compute", done.lane, ticket.item, ticket.row.key.block, done.begin_us - log_start_us_,
               done.end_us - log_start_us_});
-  if (!done.out_of_memory.empty()) {
-    log::warn("a tile of {} did not fit under the memory cap; its block was made of tiles of {}",
-              to_string(done.out_of_memory), to_string(done.tile));
-  }
+  learn(done);
   if (item.failure) {
     ++item.lost;
-    space_->give_back(ticket.slot);
+    give_back(ticket.slot);
     settle(ticket.item);
     return;
   }
@@ -56,7 +54,7 @@ void Worker::on(BlockHasFailed& failed) {
     expect_inputs(welcome_.roots);
   }
   const Ticket ticket = take(failed.ticket);
-  space_->give_back(ticket.slot);
+  give_back(ticket.slot);
   ItemInHand& item = items_.at(ticket.item);
   --item.out;
   ++item.lost;
@@ -74,12 +72,11 @@ void Worker::on(DecodeSpan& span) {
 
 void Worker::on(ExecutorBeat& beat) {
   const std::int64_t now_us = parts_.now_us();
-  const double possible_us = static_cast<double>(now_us - last_beat_us_) * lanes_;
+  const double possible_us = static_cast<double>(now_us - last_beat_us_) * layout_.tiles.lanes;
   const double busy = possible_us > 0 ? static_cast<double>(beat.busy_us - last_busy_us_) / possible_us : 0;
   last_beat_us_ = now_us;
   last_busy_us_ = beat.busy_us;
-  say(Beat{beat.used_bytes + space_->used(), beat.peak_bytes + budget_.arena, std::clamp(busy, 0.0, 1.0),
-           shards_ && shards_->waits_for_disk()});
+  say(Beat{memory_now(beat), std::clamp(busy, 0.0, 1.0), shards_ && shards_->waits_for_disk()});
 }
 
 /// Hands blocks to the executor as long as there is room for their pixels and for the images they come from.
@@ -87,7 +84,7 @@ bool Worker::dispatch() {
   bool any = false;
   while (!waiting_.empty() && shards_) {
     ItemInHand& item = items_.at(waiting_.front());
-    if (item.begun == 0 && decoded_ahead() > 0 && decoded_ahead() + item.decoded_bytes() > budget_.decoded) {
+    if (item.begun == 0 && decoded_ahead() > 0 && decoded_ahead() + item.decoded_bytes() > layout_.decoded_bytes) {
       break;
     }
     const BlockKey key = item.todo[item.begun];
@@ -99,11 +96,15 @@ bool Worker::dispatch() {
                  .dtype = DType::u8,
                  .digest = {},
                  .input_xxh3 = 0,
-                 .tile = tile_,
+                 .tile = layout_.tiles.core,
                  .device_class = device_class_,
                  .milliseconds = 0,
                  .peak_bytes = 0};
-    const std::optional<Slot> slot = space_->take(row.bytes());
+    std::optional<Slot> slot = space_->take(row.bytes());
+    if (!slot && space_->used() == 0) {
+      space_->set_limit(space_->capacity());  // No block is too large for an arena that has nothing else.
+      slot = space_->take(row.bytes());
+    }
     if (!slot) {
       break;
     }
@@ -125,9 +126,10 @@ void Worker::begin(ItemInHand& item, BlockRow row, const Slot& slot) {
                         .place = item.assigned.place,
                         .header = item.assigned.header,
                         .rect = row.rect,
-                        .tile = tile_,
+                        .tile = layout_.tiles.core,
                         .slot = slot,
-                        .last_of_item = last},
+                        .last_of_item = last,
+                        .strip = item.strip},
                item.assigned.attempt > 1, now_s());
   tickets_.emplace(ticket, Ticket{row.key.item, std::move(row), slot});
   if (last) {

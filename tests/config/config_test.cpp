@@ -37,7 +37,7 @@ TEST(Config, FillsEveryDefaultOfTheLeastJob) {
   EXPECT_FALSE(config.output.seal_after.has_value());
   EXPECT_EQ(config.output.wait_for_space, 10min);
   EXPECT_EQ(config.tiles.size.kind, TileSize::Kind::automatic);
-  EXPECT_EQ(config.devices.memory.budget(100), 80U);
+  EXPECT_EQ(config.devices.memory.budget("node1:cpu0", 100, 1), 80U);
   EXPECT_FALSE(config.devices.jobs_per_device.has_value());
   EXPECT_EQ(config.on_error.retries, 2);
 }
@@ -76,13 +76,39 @@ on_error: {bad_input: quarantine, retries: 0}
 }
 
 TEST(Config, TheStricterOfCapAndLeaveHolds) {
-  const MemoryConfig memory{.cap = {.kind = MemoryAmount::Kind::bytes, .bytes = 6 * GiB},
-                            .leave = {.kind = MemoryAmount::Kind::percent, .percent = 50}};
-  EXPECT_EQ(memory.budget(8 * GiB), 4 * GiB);
-  EXPECT_EQ(memory.budget(16 * GiB), 6 * GiB);
-  const MemoryConfig greedy{.cap = {.kind = MemoryAmount::Kind::percent, .percent = 80},
-                            .leave = {.kind = MemoryAmount::Kind::bytes, .bytes = 2 * GiB}};
-  EXPECT_EQ(greedy.budget(GiB), 0U);
+  MemoryConfig memory;
+  memory.cap = {.kind = MemoryAmount::Kind::bytes, .bytes = 6 * GiB};
+  memory.leave = {.kind = MemoryAmount::Kind::percent, .percent = 50};
+  EXPECT_EQ(memory.budget("node1:cpu0", 8 * GiB, 1), 4 * GiB);
+  EXPECT_EQ(memory.budget("node1:cpu0", 16 * GiB, 1), 6 * GiB);
+  MemoryConfig greedy;
+  greedy.leave = {.kind = MemoryAmount::Kind::bytes, .bytes = 2 * GiB};
+  EXPECT_EQ(greedy.budget("node1:cpu0", GiB, 1), 0U);
+}
+
+TEST(Config, ANamedDeviceHasItsOwnCapAndTheOthersShareTheirs) {
+  const MemoryConfig memory = parse(R"(schema: 1
+input: [{path: pages}]
+pipeline: [{id: up, model: m.onnx}]
+output: {dir: out}
+devices: {memory: {cap: 8GiB, host: 75%, per_device: {"node3:cpu1": 512MiB, cpu2: 50%}}}
+)")
+                                  .devices.memory;
+  EXPECT_EQ(memory.budget("node1:cpu0", 100 * GiB, 4), 2 * GiB);
+  EXPECT_EQ(memory.budget("node3:cpu1", 100 * GiB, 4), 512 * MiB);
+  EXPECT_EQ(memory.budget("node9:cpu2", 4 * GiB, 1), 2 * GiB);
+  EXPECT_EQ(memory.budget("node9:cpu2", 4 * GiB, 2), 1536 * MiB) << "all ranks of a node share what the host gives";
+  EXPECT_EQ(memory.budget("node1:cpu0", 4 * GiB, 2), 1536 * MiB);
+}
+
+TEST(Config, CapsOfDevicesSurviveBeingWrittenAndRead) {
+  RunConfig config =
+      parse("schema: 1\ninput: [{path: pages}]\npipeline: [{id: up, model: m.onnx}]\noutput: {dir: out}\n");
+  EXPECT_FALSE(config.devices.memory.host);
+  config.devices.memory.per_device = {{"a.b:cpu0", {.kind = MemoryAmount::Kind::bytes, .bytes = 3 * GiB}},
+                                      {"cpu1", {.kind = MemoryAmount::Kind::percent, .percent = 12.5}}};
+  config.devices.memory.host = MemoryAmount{.kind = MemoryAmount::Kind::bytes, .bytes = GiB};
+  EXPECT_EQ(parse(effective_text(config)).devices.memory, config.devices.memory);
 }
 
 TEST(Config, ShowsAllMistakesAtOnceEachWithItsLineAndCaret) {
@@ -354,6 +380,8 @@ devices:
   memory:
     cap: 80%
     leave: 0B
+    host: auto
+    per_device: {}
   jobs_per_device: auto
   isolation: process
 schedule:

@@ -87,20 +87,19 @@ TEST(Footprint, AForbiddenBatchForbidsLargerOnesOnly) {
   EXPECT_FALSE(footprint.allows({100, 100}, 3));
 }
 
-TEST(Footprint, ABoundIsForgottenUnderALargerCap) {
+TEST(Footprint, ABoundDoesNotHoldUnderALargerCap) {
   Footprint footprint{probes({{64, 64}, {128, 128}, {64, 256}})};
   footprint.forbid({100, 100}, 1, 1000);
   footprint.forbid({200, 200}, 1, 5000);
   footprint.forbid({900, 900});
   EXPECT_EQ(footprint.parts().bounds.size(), 3U) << "the larger one was found with more memory";
-  footprint.forget_bounds_below(1000);
-  EXPECT_FALSE(footprint.allows({100, 100})) << "that is the same cap";
-  footprint.forget_bounds_below(2000);
-  EXPECT_TRUE(footprint.allows({150, 150}));
-  EXPECT_FALSE(footprint.allows({200, 200}));
-  footprint.forget_bounds_below(UINT64_MAX);
-  EXPECT_TRUE(footprint.allows({899, 2000}));
-  EXPECT_FALSE(footprint.allows({900, 900})) << "whatever the cap is";
+  EXPECT_FALSE(footprint.allows({100, 100}, 1, 1000)) << "that is the same cap";
+  EXPECT_FALSE(footprint.allows({100, 100}, 1, 999));
+  EXPECT_FALSE(footprint.allows({100, 100})) << "any cap is meant";
+  EXPECT_TRUE(footprint.allows({150, 150}, 1, 2000));
+  EXPECT_FALSE(footprint.allows({200, 200}, 1, 2000));
+  EXPECT_TRUE(footprint.allows({899, 2000}, 1, UINT64_MAX));
+  EXPECT_FALSE(footprint.allows({900, 900}, 1, UINT64_MAX)) << "whatever the cap is";
 }
 
 /// One block of 1000 bytes a pixel and image, in the slab.

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "base/file.hpp"
 #include "image/block_grid.hpp"
@@ -32,12 +33,28 @@ class LanesTest : public ::testing::Test {
     for (std::byte& sample : image.bytes()) {
       sample = static_cast<std::byte>(dice());
     }
-    item_ = std::make_shared<const DecodedItem>(DecodedItem{std::move(image), whole(extent), extent, 0, {}});
+    item_ = std::make_shared<const DecodedItem>(DecodedItem{{}, std::move(image), whole(extent), extent, 0});
   }
 
   static const Engine& engine() {
     static const Engine one;
     return one;
+  }
+
+  /// All of its tiles at once, of the whole image.
+  void add(Lanes& lanes, BlockJob job) const {
+    const std::size_t tiles = job.grid.size();
+    lanes.feed(lanes.open(std::move(job)), item_, {0, tiles});
+  }
+  /// Some rows of the image, as if nothing else of it had been decoded.
+  [[nodiscard]] std::shared_ptr<const DecodedItem> part(Rect rect) const {
+    Image image{rect.extent(), 3, Depth::u8};
+    const ImageView all = item_->image.view();
+    for (int y = 0; y < rect.height; ++y) {
+      const std::byte* const from = all.row(rect.y + y) + static_cast<std::size_t>(rect.x) * all.pixel_bytes();
+      std::copy_n(from, image.view().row_bytes(), image.row(y));
+    }
+    return std::make_shared<const DecodedItem>(DecodedItem{{}, std::move(image), rect, item_->whole, 7});
   }
 
   struct Made {
@@ -69,12 +86,7 @@ class LanesTest : public ::testing::Test {
                                     }}};
       for (std::size_t i = 0; i < jobs; ++i) {
         made[i].pixels.resize(static_cast<std::size_t>(rect.area()) * 3);
-        running.add({.ticket = i,
-                     .item = item_,
-                     .grid = TileGrid{item_->image.extent(), facts_.geometry, Border::replicate, rect, tile},
-                     .rect = rect,
-                     .pixels = made[i].pixels,
-                     .key = {}});
+        add(running, {.ticket = i, .grid = grid(tile), .rect = rect, .pixels = made[i].pixels, .key = {}});
       }
       std::unique_lock lock{mutex};
       told.wait(lock, [&] { return done == jobs; });
@@ -108,13 +120,7 @@ class LanesTest : public ::testing::Test {
                                     done = true;
                                     told.notify_one();
                                   }}};
-    running.add({.ticket = 1,
-                 .item = item_,
-                 .grid = grid(tile),
-                 .rect = whole(output()),
-                 .pixels = pixels,
-                 .key = {},
-                 .made = made});
+    add(running, {.ticket = 1, .grid = grid(tile), .rect = whole(output()), .pixels = pixels, .key = {}, .made = made});
     std::unique_lock lock{mutex};
     told.wait(lock, [&] { return done; });
     return tiles;
@@ -195,12 +201,124 @@ TEST_F(LanesTest, ACancelledBlockEndsWithoutItsOtherTiles) {
                                 changed.notify_one();
                               }}};
   running = &lanes;
-  lanes.add({.ticket = 9, .item = item_, .grid = grid({16, 16}), .rect = whole(output()), .pixels = pixels, .key = {}});
+  add(lanes, {.ticket = 9, .grid = grid({16, 16}), .rect = whole(output()), .pixels = pixels, .key = {}});
   std::unique_lock lock{mutex};
   changed.wait(lock, [&] { return outcome.has_value(); });
   EXPECT_EQ(tiles, 1U);
   ASSERT_TRUE(outcome->failure);
   EXPECT_EQ(outcome->failure->fault, Fault::none);
+}
+
+TEST_F(LanesTest, ABlockThatIsFedInPartsHasTheSamePixelsAndHoldsNoPartForLong) {
+  const std::vector<std::uint8_t> expected = make({200, 200}, 1, 1)[0].pixels;
+  std::mutex mutex;
+  std::condition_variable told;
+  std::optional<BlockOutcome> outcome;
+  std::uint64_t sum = 0;
+  std::vector<std::uint8_t> pixels(expected.size());
+  Lanes lanes{stage_, 2, [] { return std::int64_t{0}; },
+              Lanes::Told{.tile = [](const BlockJob&, std::uint32_t) {},
+                          .block =
+                              [&](const BlockJob& job, const BlockOutcome& made) {
+                                const std::lock_guard lock{mutex};
+                                outcome = made;
+                                sum = job.input_xxh3;
+                                told.notify_one();
+                              }}};
+  const TileGrid tiles = grid({16, 16});
+  const Lanes::Block block =
+      lanes.open({.ticket = 1, .grid = tiles, .rect = whole(output()), .pixels = pixels, .key = {}});
+  std::vector<std::weak_ptr<const DecodedItem>> parts;
+  for (std::size_t row = 0; row < tiles.size(); row += tiles.columns()) {
+    Rect needed = needed_part(item_->whole, tiles.source(row), Border::replicate);
+    needed = {needed.y, 0, needed.height, item_->whole.width};
+    const std::shared_ptr<const DecodedItem> rows = part(needed);
+    parts.emplace_back(rows);
+    lanes.feed(block, rows, {row, row + tiles.columns()});
+  }
+  std::unique_lock lock{mutex};
+  told.wait(lock, [&] { return outcome.has_value(); });
+  EXPECT_FALSE(outcome->failure);
+  EXPECT_EQ(pixels, expected);
+  EXPECT_EQ(sum, 7U);
+  EXPECT_GT(parts.size(), 2U);
+  for (const auto& one : parts) {
+    EXPECT_TRUE(one.expired());
+  }
+}
+
+TEST_F(LanesTest, ABlockThatIsGivenUpHalfWayIsToldOnceItsTilesAreDone) {
+  std::mutex mutex;
+  std::condition_variable told;
+  int times = 0;
+  std::optional<Failure> failure;
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(whole(output()).area()) * 3);
+  Lanes lanes{stage_, 2, [] { return std::int64_t{0}; },
+              Lanes::Told{.tile = [](const BlockJob&, std::uint32_t) {},
+                          .block =
+                              [&](const BlockJob&, const BlockOutcome& made) {
+                                const std::lock_guard lock{mutex};
+                                ++times;
+                                failure = made.failure;
+                                told.notify_one();
+                              }}};
+  const TileGrid tiles = grid({16, 16});
+  const Lanes::Block block =
+      lanes.open({.ticket = 1, .grid = tiles, .rect = whole(output()), .pixels = pixels, .key = {}});
+  lanes.feed(block, item_, {0, tiles.columns()});
+  lanes.give_up(block, {Fault::truncated, "it ends here"});
+  {
+    std::unique_lock lock{mutex};
+    told.wait(lock, [&] { return times > 0; });
+  }
+  while (!lanes.idle()) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(times, 1);
+  EXPECT_EQ(failure, (Failure{Fault::truncated, "it ends here"}));
+  // Nothing was fed of this one: it ends where it is given up.
+  lanes.give_up(lanes.open({.ticket = 2, .grid = tiles, .rect = whole(output()), .pixels = pixels, .key = {}}),
+                {Fault::corrupt, "nor here"});
+  EXPECT_EQ(times, 2);
+}
+
+TEST_F(LanesTest, LanesThatAreNotUsedTakeNoTile) {
+  std::mutex mutex;
+  std::condition_variable told;
+  std::set<std::uint32_t> seen;
+  int done = 0;
+  std::vector<std::vector<std::uint8_t>> pixels(6);
+  Lanes lanes{stage_, 3, [] { return std::int64_t{0}; },
+              Lanes::Told{.tile = [](const BlockJob&, std::uint32_t) {},
+                          .block =
+                              [&](const BlockJob&, const BlockOutcome& made) {
+                                const std::lock_guard lock{mutex};
+                                seen.insert(made.lane);
+                                ++done;
+                                told.notify_one();
+                              }}};
+  lanes.use(1);
+  for (std::vector<std::uint8_t>& one : pixels) {
+    one.resize(static_cast<std::size_t>(whole(output()).area()) * 3);
+    add(lanes, {.ticket = 1, .grid = grid({200, 200}), .rect = whole(output()), .pixels = one, .key = {}});
+  }
+  std::unique_lock lock{mutex};
+  told.wait(lock, [&] { return done == 6; });
+  EXPECT_EQ(seen, std::set<std::uint32_t>{0});
+}
+
+TEST_F(LanesTest, TilesLargerThanAllowedAreMadeOfSmallerOnesAndNothingRanOutOfMemory) {
+  const Made expected = make({200, 200}, 1, 1)[0];
+  stage_.set_largest_tile({32, 40});
+  const Made made = make({200, 200}, 2, 1)[0];
+  EXPECT_EQ(made.pixels, expected.pixels);
+  EXPECT_FALSE(made.outcome.out_of_memory);
+  EXPECT_LE(made.outcome.tile.height, 32);
+  EXPECT_LE(made.outcome.tile.width, 40);
+  EXPECT_LT(made.outcome.peak_bytes, expected.outcome.peak_bytes);
+  EXPECT_GT(expected.outcome.input.area(), made.outcome.input.area());
+  stage_.set_largest_tile({1, 1});
+  EXPECT_EQ(make({200, 200}, 2, 1)[0].pixels, expected.pixels) << "never below what the model needs";
 }
 
 TEST_F(LanesTest, OutOfMemoryCostsSmallerTilesAndNoPixel) {

@@ -54,6 +54,26 @@ TEST(ArenaSpace, RefusesWhatDoesNotFitNow) {
   EXPECT_TRUE(space.take(600));
 }
 
+TEST(ArenaSpace, ALowerLimitHoldsForWhatIsTakenFromThenOn) {
+  ArenaSpace space{1024};
+  EXPECT_EQ(space.highest_end(), 0U);
+  const Slot low = *space.take(256);
+  const Slot high = *space.take(512);
+  EXPECT_EQ(space.highest_end(), 768U);
+  space.set_limit(512);
+  EXPECT_FALSE(space.take(64)) << "all that is free lies above";
+  space.give_back(low);
+  EXPECT_TRUE(space.take(256));
+  EXPECT_EQ(space.highest_end(), 768U) << "what is out stays";
+  space.give_back(high);
+  EXPECT_EQ(space.highest_end(), 256U);
+  EXPECT_TRUE(space.take(256));
+  EXPECT_FALSE(space.take(64));
+  space.set_limit(1024);
+  EXPECT_TRUE(space.take(512));
+  EXPECT_EQ(space.highest_end(), 1024U);
+}
+
 TEST(ArenaSpaceDeathTest, ASlotComesBackOnce) {
   ArenaSpace space{1024};
   const Slot slot = *space.take(64);

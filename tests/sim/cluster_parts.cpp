@@ -29,8 +29,9 @@ WorkerParts Cluster::worker_parts(Rank& rank) {
                 return store;
               },
           .open_log = [](const RunLayout&, RankId, Epoch) { return std::make_unique<RankLog>(); },
-          .read_config = [this](const Welcome&) { return config(); },
-          .calibrations = [](const RunLayout&) { return CalibrationFolders{}; }};
+          .read_config = [this](const std::string&, const std::string&) { return config(); },
+          .calibrations = [](const RunLayout&) { return CalibrationFolders{}; },
+          .watch_memory = [] { return std::unique_ptr<DeviceMonitor>{}; }};
 }
 
 CoordinatorParts Cluster::coordinator_parts(Rank& rank) {
@@ -43,7 +44,10 @@ CoordinatorParts Cluster::coordinator_parts(Rank& rank) {
   return {.now_s = [this] { return time_.now_s(); },
           .disk = *rank.disk,
           .open_log = [] { return std::make_unique<RankLog>(); },
-          .stop_wish = [this, &life](LiveState&) { return wishes_in_ == &life ? wish_ : std::optional<StopWish>{}; },
+          .wishes =
+              [this, &life](LiveState&) {
+                return Wishes{.stop = wishes_in_ == &life ? wish_ : std::optional<StopWish>{}, .sets = {}};
+              },
           .show = [shown](const LiveState&) { shown(); },
           .write_live = [shown](const LiveView&) { shown(); },
           .write_last_files =

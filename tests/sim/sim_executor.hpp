@@ -109,7 +109,7 @@ class SimExecutor final : public ExecutorHost {
       const std::array<FootprintSample, 3> probes{{{{64, 64}, 200'000}, {{128, 128}, 600'000}, {{64, 256}, 650'000}}};
       self.say(Opened{.device_class = "sim",
                       .engine = "simulated",
-                      .budget_bytes = std::uint64_t{64} << 20U,
+                      .standing_bytes = std::uint64_t{30} << 20U,
                       .facts = self.world_.facts,
                       .calibration = {.footprint = Footprint{probes}}});
     });
@@ -122,6 +122,7 @@ class SimExecutor final : public ExecutorHost {
   void on(const CancelBlocks& cancel) { cancelled_.insert(cancel.tickets.begin(), cancel.tickets.end()); }
   void on(const StopExecutor& /*stop*/) {}
   void on(const TimeTiles& /*time*/) {}
+  void on(const ChangeUse& /*change*/) {}
 
   void start_next() {
     while (running_ < settings_.lanes && !queue_.empty()) {
@@ -196,6 +197,7 @@ class SimExecutor final : public ExecutorHost {
                     .input_xxh3 = 1,
                     .milliseconds = 1,
                     .peak_bytes = 1,
+                    .input = {},
                     .tile = run->tile,
                     .out_of_memory = {},
                     .lane = 0,
