@@ -17,6 +17,7 @@ import pytest
 from memory_group import MemoryGroup
 from PIL import Image
 from pictures import write_interlaced_png, write_png, write_tiled_tiff
+from processes import executors_of, kill
 from runs import BINARY, LIGHT, UNET, Job, digest, environment, pantile, run
 
 
@@ -117,6 +118,32 @@ def test_a_cap_that_moves_holds_from_the_next_tile_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_cap_that_moves_ten_times(tmp_path: Path, seed: int) -> None:
     moved_caps(tmp_path, moves=10, images=60, seed=seed)
+
+
+def test_a_cap_that_moves_holds_for_executors_that_take_over(tmp_path: Path) -> None:
+    """Images decoded whole under the larger cap, killed executors, and not one failed attempt."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for number in range(12):
+        noise(pages / f"{number}.png", 2600, 2600, number)
+    job = Job(tmp_path, model=UNET, inputs=[pages]).write()
+    run(job, tmp_path / "still")
+    output = tmp_path / "out"
+    process = start(job, output, "--ranks", "1", "--set", "devices.memory.cap=600MiB")
+    wait_for(lambda: live_device(output).get("used_bytes", 0) > 0, 30, process)
+    killed = 0
+    for cap in (100, 400, 90):
+        if process.poll() is None and pantile("ctl", output, "set", f"devices.memory.cap={cap}MiB").returncode == 0:
+            time.sleep(0.3)
+            executors = executors_of(output)
+            kill(executors)
+            killed += len(executors)
+            time.sleep(0.7)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said
+    assert killed >= 1, "it was over before"
+    assert "failed" not in said and "quarantine" not in said, said
+    assert digest(output) == digest(tmp_path / "still")
 
 
 def test_a_cap_that_cannot_be_is_refused_in_words_and_nothing_changes(tmp_path: Path) -> None:

@@ -244,6 +244,8 @@ class Cluster {
   Rank* dies_with_power_ = nullptr;
   std::optional<StopWish> wish_;
   Life* wishes_in_ = nullptr;
+  std::vector<ControlRequest> sets_;  ///< that no coordinator has taken yet
+  int sets_made_ = 0;
   std::set<ItemId> has_been_flaky_;
   std::set<BlockKey> ever_made_;
   bool is_complete_ = false;

@@ -40,6 +40,12 @@ void Cluster::strike(Life& life, const Blow& blow) {
       wish_ = StopWish{"the seed asks to stop", chance_.happens(0.5) ? drain_patience_s : 0};
       wishes_in_ = &life;
       break;
+    case Mishap::set_cap:
+      // By the sum of all ranks: each has its part of it.
+      sets_.push_back({.id = fmt::format("set {}", sets_made_++),
+                       .epoch = 0,
+                       .text = fmt::format("set devices.memory.cap={}MiB", 10U << chance_.below(8))});
+      break;
   }
 }
 

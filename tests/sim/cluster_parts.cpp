@@ -1,5 +1,6 @@
 // What the coordinator and the workers of a simulated cluster have of their machines.
 
+#include "base/byte_size.hpp"
 #include "sim/cluster.hpp"
 
 namespace pantile::sim {
@@ -29,7 +30,17 @@ WorkerParts Cluster::worker_parts(Rank& rank) {
                 return store;
               },
           .open_log = [](const RunLayout&, RankId, Epoch) { return std::make_unique<RankLog>(); },
-          .read_config = [this](const std::string&, const std::string&) { return config(); },
+          .read_config =
+              [this](const std::string& text, const std::string&) {
+                RunConfig read = config();
+                // Of all that a person may change while it runs, the cap is what counts here.
+                const std::size_t at = text.find("    cap: ");
+                const std::string word = at == text.npos ? "" : text.substr(at + 9, text.find('\n', at) - at - 9);
+                if (const auto bytes = parse_byte_size(word)) {
+                  read.devices.memory.cap = {.kind = MemoryAmount::Kind::bytes, .bytes = *bytes};
+                }
+                return read;
+              },
           .calibrations = [](const RunLayout&) { return CalibrationFolders{}; },
           .watch_memory = [] { return std::unique_ptr<DeviceMonitor>{}; }};
 }
@@ -46,7 +57,8 @@ CoordinatorParts Cluster::coordinator_parts(Rank& rank) {
           .open_log = [] { return std::make_unique<RankLog>(); },
           .wishes =
               [this, &life](LiveState&) {
-                return Wishes{.stop = wishes_in_ == &life ? wish_ : std::optional<StopWish>{}, .sets = {}};
+                return Wishes{.stop = wishes_in_ == &life ? wish_ : std::optional<StopWish>{},
+                              .sets = std::exchange(sets_, {})};
               },
           .show = [shown](const LiveState&) { shown(); },
           .write_live = [shown](const LiveView&) { shown(); },

@@ -21,9 +21,10 @@ enum class Mishap : std::uint8_t {
   stop_worker,  ///< SIGSTOP, for a while
   disk_full,    ///< for a while
   disk_error,   ///< EIO at one call of one process
-  drain         ///< somebody asks the run to stop
+  drain,        ///< somebody asks the run to stop
+  set_cap       ///< somebody moves the memory cap, down to where nothing fits
 };
-inline constexpr std::size_t mishap_count = 9;
+inline constexpr std::size_t mishap_count = 10;
 
 struct Blow {
   Mishap mishap{};
