@@ -7,6 +7,7 @@
 #include <array>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "base/file.hpp"
@@ -33,6 +34,10 @@ bool ends_in_newline(int fd) {
 
 }  // namespace
 
+std::filesystem::path rank_log_path(const std::filesystem::path& folder, RankId rank) {
+  return folder / fmt::format("rank-{:04}.jsonl", index(rank));
+}
+
 struct RankLog::Impl {
   std::mutex mutex;
   std::filesystem::path path;
@@ -40,10 +45,11 @@ struct RankLog::Impl {
   std::string buffer;
   const Clock::time_point start = Clock::now();
   Clock::time_point last_write = start;
+  std::optional<PlanRecord> last_plan;
 
   void open(const std::filesystem::path& folder, RankId rank, Epoch epoch) {
     std::filesystem::create_directories(folder);
-    path = folder / fmt::format("rank-{:04}.jsonl", index(rank));
+    path = rank_log_path(folder, rank);
     file = open_file(path, O_RDWR | O_CREAT | O_APPEND);
     buffer = ends_in_newline(file.get()) ? "" : "\n";
     const WallTime now = std::chrono::system_clock::now();
@@ -85,6 +91,7 @@ struct RankLog::Impl {
     log::warn("{}. The run goes on without this log.", why);
   }
 
+  /// `line` may give nothing.
   template <class Line>
   void add(const Line& line) noexcept {
     guarded([&] {
@@ -132,6 +139,23 @@ void RankLog::death(const DeathCertificate& death) noexcept {
                         {"oom_kills", death.oom_kills},
                         {"begun", begun},
                         {"words", death.words}});
+  });
+}
+
+void RankLog::plan(const PlanRecord& plan) noexcept {
+  impl_->add([&] {
+    if (impl_->last_plan == plan) {
+      return std::string{};
+    }
+    impl_->last_plan = plan;
+    return text_of(Json{{"plan", plan.why},
+                        {"at_us", now_us()},
+                        {"device", plan.device},
+                        {"device_class", plan.device_class},
+                        {"cap_bytes", plan.cap_bytes},
+                        {"predicted_bytes", plan.predicted_bytes},
+                        {"tile", {plan.tile.height, plan.tile.width}},
+                        {"lanes", plan.lanes}});
   });
 }
 

@@ -111,6 +111,7 @@ class Worker {
   [[nodiscard]] MemoryTerms memory_terms() const;
   void plan_memory();
   void adopt(MemoryLayout layout, std::uint64_t cap_bytes);
+  void log_plan();
   void change_to(MemoryLayout layout, std::uint64_t cap_bytes);
   [[nodiscard]] DeviceUse use_for_plan() const;
   bool follow_memory();

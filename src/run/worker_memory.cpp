@@ -54,6 +54,7 @@ void Worker::plan_memory() {
 void Worker::adopt(MemoryLayout layout, std::uint64_t cap_bytes) {
   layout_ = std::move(layout);
   cap_bytes_ = cap_bytes;
+  log_plan();
   space_->set_limit(layout_.arena_bytes);
   arena_over_ = space_->highest_end() - std::min(space_->highest_end(), layout_.arena_bytes);
   changed_us_ = parts_.now_us();
@@ -61,6 +62,16 @@ void Worker::adopt(MemoryLayout layout, std::uint64_t cap_bytes) {
   for (auto& [id, item] : items_) {
     cut_into_strips(item);
   }
+}
+
+void Worker::log_plan() {
+  log_->plan({.device = parts_.share.device,
+              .device_class = device_class_,
+              .cap_bytes = cap_bytes_,
+              .predicted_bytes = request_->standing_bytes() + layout_.predicted_bytes(),
+              .tile = layout_.tiles.core,
+              .lanes = layout_.tiles.lanes,
+              .why = layout_.tiles.why});
 }
 
 /// From the next tile on. Blocks that lie beyond a smaller arena are still made, at the cost of the tiles.

@@ -10,6 +10,7 @@
 
 #include "base/file.hpp"
 #include "report/live.hpp"
+#include "report/rank_log_reader.hpp"
 
 namespace pantile {
 namespace {
@@ -53,6 +54,35 @@ TEST_F(RankLogTest, HoldsWhoSpansAndEventsOneObjectALine) {
   EXPECT_EQ(all[2].at("event"), "warn");
   EXPECT_THAT(all[2].at("text").get<std::string>(), HasSubstr("a \"quoted\"\nname "));
   EXPECT_GE(all[2].at("at_us"), 0);
+}
+
+TEST_F(RankLogTest, HoldsAPlanOnceAndReadsItBack) {
+  const PlanRecord plan{.device = "node1:cpu0",
+                        .device_class = "cpu:avx512",
+                        .cap_bytes = 1000,
+                        .predicted_bytes = 900,
+                        .tile = {128, 192},
+                        .lanes = 2,
+                        .why = "tiles of 128×192 px, 2 lanes: 77.9 MiB of 252 MiB"};
+  {
+    RankLog log{folder_, RankId{3}, Epoch{2}};
+    log.plan(plan);
+    log.plan(plan);
+    PlanRecord other = plan;
+    other.cap_bytes = 500;
+    log.plan(other);
+  }
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[1].at("plan"), plan.why);
+  EXPECT_EQ(all[1].at("tile"), Json::parse("[128, 192]"));
+  EXPECT_EQ(all[2].at("cap_bytes"), 500);
+  const auto log = read_item_log(rank_log_path(folder_, RankId{3}), Epoch{2}, ItemId{17});
+  ASSERT_TRUE(log);
+  ASSERT_EQ(log->plans.size(), 2U);
+  EXPECT_EQ(log->plans[0].plan, plan);
+  EXPECT_GE(log->plans[0].at_us, 0);
+  EXPECT_EQ(log->plans[1].plan.cap_bytes, 500U);
 }
 
 TEST_F(RankLogTest, AResumeAppendsAndACutLineStaysAlone) {
