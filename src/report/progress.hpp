@@ -22,8 +22,12 @@ struct ProgressTexts {
   std::string run_folder;  ///< "out/manga-2x"
 };
 
+/// What Ctrl-C does for who looks at the block; its last line says so.
+enum class CtrlC { stops_run, ends_display, unsaid };
+
 /// The block of a terminal: no line is wider than `width` columns, none has a control character. Pure.
-[[nodiscard]] std::vector<std::string> progress_block(const LiveState& state, WallTime now, int width, Charset charset);
+[[nodiscard]] std::vector<std::string> progress_block(const LiveState& state, WallTime now, int width, Charset charset,
+                                                      CtrlC ctrl_c = CtrlC::stops_run);
 
 /// The last lines of a run, for terminal and log alike, without time: what was done, the exit code, what to type next.
 [[nodiscard]] std::vector<std::string> closing_lines(const LiveState& state, WallTime now, ExitCode code,
@@ -59,6 +63,9 @@ class ProgressLog {
   std::uint64_t last_message_ = 0;
 };
 
+/// What the terminal can show, by the rule of the C library for LC_ALL, LC_CTYPE and LANG.
+[[nodiscard]] Charset charset_of_locale();
+
 /// Owns stderr from construction to finish(): draws the block at most ten times a second, or prints sparse lines, and
 /// takes the lines of base/log.hpp meanwhile so that they do not tear the block. One at a time in a process. Thread
 /// safe.
@@ -66,12 +73,14 @@ class ProgressDisplay {
  public:
   enum class Mode { automatic, terminal, log };
   /// `automatic`: terminal if stderr is one and TERM is not "dumb", else log.
-  explicit ProgressDisplay(ProgressTexts texts, Mode mode = Mode::automatic);
+  explicit ProgressDisplay(ProgressTexts texts, Mode mode = Mode::automatic, CtrlC ctrl_c = CtrlC::stops_run);
   /// Clears the block and gives stderr back.
   ~ProgressDisplay();
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 
+  /// True if it redraws a block, false if it writes lines.
+  [[nodiscard]] bool draws() const noexcept;
   /// Call as often as you like; most calls draw nothing.
   void update(const LiveState& state);
   /// Replaces the block by the closing lines and gives stderr back. Once.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/byte_size.hpp"
@@ -59,25 +60,62 @@ std::string items(const LiveState& state, Charset charset) {
   return text;
 }
 
-std::string device(const DeviceLive& d, std::size_t name_width, Charset charset) {
+/// The figures of devices stand in columns. What a narrow terminal cuts off, at the right, is what matters least; the
+/// bar is only drawn where it cuts nothing off.
+struct DeviceColumns {
+  static constexpr std::size_t most_bar = 8;
+  static constexpr std::size_t least_bar = 4;
+  static constexpr std::size_t busy = 5;       ///< "100 %"
+  static constexpr std::size_t size = 8;       ///< "1023 MiB"
+  static constexpr std::size_t rate = 10;      ///< "44.0 Mpx/s"
+  static constexpr std::size_t predicted = 9;  ///< its title
+  std::size_t name = 6;                        ///< its title
+  std::size_t bar = 0;
+  std::size_t width = 0;  ///< of the window
+
+  void fit_into(std::size_t columns) {
+    width = columns;
+    const std::size_t all = 2 + name + 2 + busy + 3 * (2 + size) + 2 + predicted + 2 + rate;
+    bar = width > all + least_bar ? std::min(most_bar, width - all - 1) : 0;
+  }
+  [[nodiscard]] std::string line(std::string_view name_text, const std::string& bar_text, std::string_view busy_text,
+                                 const std::array<std::string, 4>& sizes, std::string_view rate_text) const {
+    return fmt::format("  {}  {}{:>{}}  {:>{}}  {:>{}}  {:>{}}  {:>{}}  {:>{}}", pad_right(name_text, name),
+                       bar == 0 ? "" : pad_right(bar_text, bar) + " ", busy_text, busy, sizes[0], size, sizes[1],
+                       predicted, sizes[2], size, sizes[3], size, rate_text, rate);
+  }
+};
+
+std::string device(const DeviceLive& d, const DeviceColumns& table, Charset charset) {
   const double share = std::clamp(d.utilisation, 0.0, 1.0);
-  return fmt::format("  {}  {} {:>3.0f} %  {} of {}  {} job{}  {}  {}", pad_right(clean(d.name, charset), name_width),
-                     bar(share, 8, charset), share * 100, format_byte_size(d.used_bytes), format_byte_size(d.cap_bytes),
-                     d.lanes, d.lanes == 1 ? "" : "s", words::rate(d.pixels_per_s), clean(d.doing, charset));
+  const std::string text =
+      table.line(clean(d.name, charset), bar(share, table.bar, charset), fmt::format("{:.0f} %", share * 100),
+                 {format_byte_size(d.cap_bytes), format_byte_size(d.predicted_bytes), format_byte_size(d.used_bytes),
+                  format_byte_size(d.others_bytes)},
+                 words::rate(d.pixels_per_s));
+  const std::string lanes = fmt::format("  {} lane{}", d.lanes, d.lanes == 1 ? "" : "s");
+  // An ellipsis for what is not even begun would only hide the end of the speed.
+  return columns(text + lanes) > table.width ? text : text + lanes + "  " + clean(d.doing, charset);
 }
 
-void add_devices(std::vector<std::string>& lines, const LiveState& state, Charset charset) {
+void add_devices(std::vector<std::string>& lines, const LiveState& state, std::size_t width, Charset charset) {
   const std::size_t shown = std::min(state.devices.size(), max_devices);
-  std::size_t name_width = 0;
-  for (std::size_t i = 0; i < shown; ++i) {
-    name_width = std::max(name_width, columns(clean(state.devices[i].name, charset)));
+  if (shown == 0) {
+    return;
   }
+  DeviceColumns table;
   for (std::size_t i = 0; i < shown; ++i) {
-    lines.push_back(device(state.devices[i], name_width, charset));
+    table.name = std::max(table.name, columns(clean(state.devices[i].name, charset)));
+  }
+  table.fit_into(width);
+  lines.push_back(table.line("device", "", "busy", {"cap", "predicted", "used", "others"}, "speed"));
+  for (std::size_t i = 0; i < shown; ++i) {
+    lines.push_back(device(state.devices[i], table, charset));
   }
   if (shown < state.devices.size()) {
     lines.push_back(fmt::format("  and {} more devices", state.devices.size() - shown));
   }
+  lines.emplace_back();
 }
 
 void add_messages(std::vector<std::string>& lines, const LiveState& state, Charset charset) {
@@ -91,7 +129,10 @@ void add_messages(std::vector<std::string>& lines, const LiveState& state, Chars
   lines.insert(lines.end(), texts.rbegin(), texts.rend());
 }
 
-const char* hint(RunState state) {
+const char* hint(RunState state, CtrlC ctrl_c) {
+  if (ctrl_c == CtrlC::ends_display) {
+    return "  Ctrl-C ends this display; the run goes on";
+  }
   return state == RunState::draining
              ? "  stopping, resumable: finishing what is in flight; Ctrl-C again = stop now"
              : "  Ctrl-C once = finish what is in flight and stop (resumable); twice = stop now";
@@ -127,12 +168,13 @@ std::string next_step(ExitCode code, const ProgressTexts& texts) {
 
 }  // namespace
 
-std::vector<std::string> progress_block(const LiveState& state, WallTime now, int width, Charset charset) {
+std::vector<std::string> progress_block(const LiveState& state, WallTime now, int width, Charset charset,
+                                        CtrlC ctrl_c) {
   const auto room = static_cast<std::size_t>(std::max(20, width));
-  const std::string figures =
-      fmt::format("  {:>3.0f} %  {} of {}  {}  {}", std::floor(state.progress() * 100),
-                  words::pixels(static_cast<double>(state.pixels_done)),
-                  words::pixels(static_cast<double>(state.pixels)), words::rate(state.pixels_per_s), words::eta(state));
+  const std::string figures = fmt::format(
+      "  {:>3.0f} %  {} of {}  {}  {}", std::floor(state.progress() * 100),
+      words::pixels(static_cast<double>(state.pixels_done)), words::pixels(static_cast<double>(state.pixels)),
+      words::rate(state.pixels_per_s), is_active(state.state) ? words::eta(state) : std::string{});
   // By the window alone: a bar that changes its length with each figure is hard to read.
   const std::size_t bar_width = std::clamp<std::size_t>(room > 70 ? room - 70 : 0, 10, 40);
   std::vector<std::string> lines;
@@ -140,10 +182,14 @@ std::vector<std::string> progress_block(const LiveState& state, WallTime now, in
   lines.push_back("  " + bar(state.progress(), bar_width, charset) + figures);
   lines.push_back(items(state, charset));
   lines.emplace_back();
-  add_devices(lines, state, charset);
-  lines.emplace_back();
+  add_devices(lines, state, room, charset);
   add_messages(lines, state, charset);
-  lines.emplace_back(hint(state.state));
+  if (ctrl_c != CtrlC::unsaid) {
+    lines.emplace_back(hint(state.state, ctrl_c));
+  }
+  while (lines.back().empty()) {
+    lines.pop_back();
+  }
   for (std::string& line : lines) {
     line = fit(line, room, charset);
     line.erase(line.find_last_not_of(' ') + 1);

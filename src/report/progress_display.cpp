@@ -20,19 +20,6 @@ std::string environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
-/// By the rule of the C library: the first of the three that is set decides.
-Charset charset_of_locale() {
-  for (const char* const variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    std::string locale = environment(variable);
-    if (!locale.empty()) {
-      std::transform(locale.begin(), locale.end(), locale.begin(), [](unsigned char c) { return std::tolower(c); });
-      return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos ? Charset::utf8
-                                                                                                   : Charset::ascii;
-    }
-  }
-  return Charset::ascii;
-}
-
 struct Window {
   int width = 100;
   int height = 1000;
@@ -74,11 +61,26 @@ ProgressDisplay::Mode resolved(ProgressDisplay::Mode mode) {
 
 }  // namespace
 
+/// The first of the three that is set decides.
+Charset charset_of_locale() {
+  for (const char* const variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    std::string locale = environment(variable);
+    if (!locale.empty()) {
+      std::transform(locale.begin(), locale.end(), locale.begin(), [](unsigned char c) { return std::tolower(c); });
+      return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos ? Charset::utf8
+                                                                                                   : Charset::ascii;
+    }
+  }
+  return Charset::ascii;
+}
+
 struct ProgressDisplay::Shell {
-  Shell(ProgressTexts texts_, Mode mode_) : texts{std::move(texts_)}, mode{mode_}, log_lines{texts} {}
+  Shell(ProgressTexts texts_, Mode mode_, CtrlC ctrl_c_)
+      : texts{std::move(texts_)}, mode{mode_}, ctrl_c{ctrl_c_}, log_lines{texts} {}
 
   ProgressTexts texts;
   Mode mode;
+  CtrlC ctrl_c;
   ProgressLog log_lines;
   Charset charset = charset_of_locale();
   std::vector<std::string> drawn;  ///< the block on the screen
@@ -109,7 +111,7 @@ struct ProgressDisplay::Shell {
     } else if (mode == Mode::terminal && std::chrono::steady_clock::now() - last_draw >= least_redraw) {
       // One column less than there are: some terminals wrap a full line.
       const Window room = window();
-      std::vector<std::string> block = progress_block(state, now, room.width - 1, charset);
+      std::vector<std::string> block = progress_block(state, now, room.width - 1, charset, ctrl_c);
       // Lines above the window's top cannot be taken back.
       block.resize(std::min(block.size(), static_cast<std::size_t>(std::max(1, room.height - 1))));
       draw(std::move(block));
@@ -153,8 +155,8 @@ void to_display(log::Level level, std::string_view line) {
 
 }  // namespace
 
-ProgressDisplay::ProgressDisplay(ProgressTexts texts, Mode mode)
-    : shell_{std::make_unique<Shell>(std::move(texts), resolved(mode))} {
+ProgressDisplay::ProgressDisplay(ProgressTexts texts, Mode mode, CtrlC ctrl_c)
+    : shell_{std::make_unique<Shell>(std::move(texts), resolved(mode), ctrl_c)} {
   const std::scoped_lock lock{display_mutex};
   expect(active == nullptr, "there is one progress display at a time");
   active = shell_.get();
@@ -169,6 +171,8 @@ ProgressDisplay::~ProgressDisplay() {
     active = nullptr;
   }
 }
+
+bool ProgressDisplay::draws() const noexcept { return shell_->mode == Mode::terminal; }
 
 void ProgressDisplay::update(const LiveState& state) {
   const std::scoped_lock lock{display_mutex};

@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string drawn(const LiveState& state, int width, Charset charset) {
   std::string text = "\n";
@@ -24,8 +25,9 @@ manga-2x · 3 ranks · resumed, epoch 2                                         
   █████████████████████▌··················   54 %  20.7 Gpx of 38.4 Gpx  168 Mpx/s  ETA 01:45
   items  655 done · 1 quarantined · 40 computed · 24 running · 485 waiting
 
-  node1:cpu0  ███████▌  97 %  5.00 GiB of 6.00 GiB  2 jobs  44.0 Mpx/s  slide_0093.png tile 17/36
-  n2:cpu11    ███·····  38 %  10 B of 1000 B  1 job  0.00 Mpx/s
+  device                busy       cap  predicted      used    others       speed
+  node1:cpu0  ███████▌  97 %  6.00 GiB   5.50 GiB  5.00 GiB   700 MiB  44.0 Mpx/s  2 lanes  slide_0093.png ti…
+  n2:cpu11    ███·····  38 %    1000 B      999 B      10 B       0 B  0.00 Mpx/s  1 lane
 
   ! x17.tif quarantined: TIFF strip 40 of 812 is cut short
   Ctrl-C once = finish what is in flight and stop (resumable); twice = stop now
@@ -42,12 +44,42 @@ m?nga - 3 ranks - resumed, epoch 2 - draining              02:14 elapsed
   #####.....   54 %  20.7 Gpx of 38.4 Gpx  168 Mpx/s  ETA unknown
   items  655 done - 1 quarantined - 40 computed - 24 running - 485 wait~
 
-  node1:cpu0  #######.  97 %  5.00 GiB of 6.00 GiB  2 jobs  44.0 Mpx/s ~
-  n2:cpu11    ###.....  38 %  10 B of 1000 B  1 job  0.00 Mpx/s
+  device       busy       cap  predicted      used    others       speed
+  node1:cpu0   97 %  6.00 GiB   5.50 GiB  5.00 GiB   700 MiB  44.0 Mpx/s
+  n2:cpu11     38 %    1000 B      999 B      10 B       0 B  0.00 Mpx/s
 
   ! x17.tif quarantined: TIFF strip 40 of 812 is cut short
   stopping, resumable: finishing what is in flight; Ctrl-C again = stop~
 )");
+}
+
+/// A terminal of 80 columns gives 79.
+TEST(ProgressBlock, ShowsAllMemoryOfADeviceIn80Columns) {
+  LiveState state = busy_state();
+  state.messages.clear();
+  for (DeviceLive& device : state.devices) {
+    device.utilisation = 1;
+    device.cap_bytes = device.predicted_bytes = device.used_bytes = device.others_bytes = std::uint64_t{1023} << 20U;
+  }
+  const auto block = [&](CtrlC ctrl_c) { return progress_block(state, nine_o_clock, 79, Charset::utf8, ctrl_c); };
+  EXPECT_THAT(block(CtrlC::ends_display),
+              ElementsAre(HasSubstr("manga-2x"), HasSubstr("54 %"), HasSubstr("655 done"), "",
+                          "  device              busy       cap  predicted      used    others       speed",
+                          "  node1:cpu0  ██████ 100 %  1023 MiB   1023 MiB  1023 MiB  1023 MiB  44.0 Mpx/s",
+                          "  n2:cpu11    ██████ 100 %  1023 MiB   1023 MiB  1023 MiB  1023 MiB  0.00 Mpx/s", "",
+                          "  Ctrl-C ends this display; the run goes on"));
+  state.devices[0].name = "4f1c2ab07d93:cpu0";
+  EXPECT_EQ(block(CtrlC::unsaid).back(),
+            "  n2:cpu11           100 %  1023 MiB   1023 MiB  1023 MiB  1023 MiB  0.00 Mpx/s");
+}
+
+TEST(ProgressBlock, OfARunThatHasEndedHasNothingAhead) {
+  LiveState state = busy_state();
+  state.state = RunState::stopped;
+  state.devices.clear();
+  EXPECT_THAT(
+      progress_block(state, nine_o_clock, 79, Charset::utf8, CtrlC::unsaid),
+      ElementsAre(HasSubstr("stopped"), Not(HasSubstr("ETA")), HasSubstr("655 done"), "", HasSubstr("x17.tif")));
 }
 
 TEST(ProgressBlock, NeverLeavesItsWidthNorItsLines) {
