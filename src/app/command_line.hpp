@@ -75,6 +75,13 @@ struct InspectCommand {
 };
 [[nodiscard]] ExitCode carry_out(const InspectCommand& command);
 
+struct WhyCommand {
+  std::filesystem::path run;
+  std::string item;  ///< path or number
+  TableFormat format = TableFormat::table;
+};
+[[nodiscard]] ExitCode carry_out(const WhyCommand& command);
+
 struct ExportCommand {
   std::filesystem::path run;
   std::filesystem::path folder;
@@ -154,6 +161,7 @@ using Command = std::variant<HelpRequest,          //
                              StatusCommand,        //
                              CtlCommand,           //
                              InspectCommand,       //
+                             WhyCommand,           //
                              VerifyCommand,        //
                              ExportCommand,        //
                              ModelCommand,         //

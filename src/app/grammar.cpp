@@ -165,6 +165,19 @@ void declare_inspect(CLI::App& command, InspectCommand& inspect) {
   command.footer("Example: pantile inspect out/pages vol-01/003.png");
 }
 
+void declare_why(CLI::App& command, WhyCommand& why) {
+  add_run_folder(command, why.run);
+  command.add_option("ITEM", why.item, "Path below its input, or number, of one item")->required();
+  add_choice(command, "--format", why.format, {{"table", TableFormat::table}, {"json", TableFormat::json}},
+             "How stdout is written")
+      ->default_str("table");
+  command.footer(
+      "For each block: shard, row, rank, device, tile, peak memory, times, and the plan\n"
+      "that was in force as it was made, with the cap; earlier attempts that failed.\n"
+      "Works while the run goes on and after.\n"
+      "Example: pantile why out/pages vol-01/003.png");
+}
+
 void declare_verify(CLI::App& command, VerifyCommand& verify) {
   add_run_folder(command, verify.run);
   command.add_flag("--repair", verify.repair, "Put damaged files aside, rebuild the index, make lost items again");
@@ -276,16 +289,16 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "status", "Say how far a run is", declare_status).group(work);
   add(app_, "ctl", "Ask a running run to stop", declare_ctl).group(work);
   add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect).group(results);
+  add(app_, "why", "Say where one result comes from, and why it was made so", declare_why).group(results);
   add(app_, "verify", "Re-read every byte of a run and print its digest", declare_verify).group(results);
   add(app_, "export", "Write the results as PNG files", declare_export).group(results);
-  add(app_, "model", "Say what an ONNX model is, how it is tiled, or why it cannot run", declare_model).group(more);
+  add(app_, "model", "Say what an ONNX model is, and how it is tiled or why not", declare_model).group(more);
   add(app_, "calibrate", "Predict the memory of a model, and measure it", declare_calibrate).group(more);
   add(app_, "completion", "Print a script that completes commands in your shell", declare_completion).group(more);
   add(app_, "version", "Say what this pantile is made of", declare_version).group(more);
   // Last: a command takes over the footer that there is when it is added.
   app_.footer(
-      "Example: pantile init pages --model models/upscale2x.onnx\n"
-      "         pantile run job.yaml --ranks 3\n"
+      "Example: pantile init pages --model my-model.onnx && pantile run job.yaml\n"
       "pantile COMMAND --help says more. Exit codes: docs/commands.md");
 }
 

@@ -1,35 +1,13 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "app/commands.hpp"
+#include "app/item_choice.hpp"
 #include "store/index_reader.hpp"
 
 namespace pantile::app {
 namespace {
-
-/// The item that a person means: its path, or its number.
-ItemId item_of(IndexReader& reader, const std::string& text) {
-  const std::vector<ItemId> by_path = reader.find(text);
-  if (by_path.size() == 1) {
-    return by_path.front();
-  }
-  if (by_path.size() > 1) {
-    throw UsageError{fmt::format("{} items are called {} (in several inputs). Give the number of one: {}.",
-                                 by_path.size(), text, index(by_path.front()))};
-  }
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc{} && end == text.data() + text.size() && number < reader.items()) {
-    return ItemId{number};
-  }
-  throw UsageError{
-      fmt::format("the run has no item '{}'. Give its path below the input folder, or its number below {}. "
-                  "`pantile inspect RUN` lists all.",
-                  text, reader.items())};
-}
 
 void add_row(Table& table, const IndexReader& reader, const IndexedOutput& found) {
   const IndexRow& row = found.row;
@@ -84,7 +62,7 @@ ExitCode carry_out(const InspectCommand& command) {
     print_run(reader, table, command.format);
     return ExitCode::done;
   }
-  add_item(item_of(reader, command.item));
+  add_item(chosen_item(command.item, reader.find(command.item), reader.items()));
   fmt::print("{}", table.text(command.format));
   return ExitCode::done;
 }

@@ -1,39 +1,13 @@
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
-#include "report/live.hpp"
-#include "report/progress.hpp"
-#include "store/catalog_file.hpp"
-#include "store/journal_state.hpp"
+#include "app/run_state.hpp"
 
 namespace pantile::app {
-namespace {
-
-/// What the journal alone tells: live.json is only the latest word of a process that may be gone.
-LiveState state_of(const RunLayout& layout) {
-  const JournalState journal = read_journal(layout.journal());
-  LiveState live;
-  if (const std::optional<LiveState> told = read_live(layout.live())) {
-    live = *told;
-  } else {
-    live.state = journal.end() ? RunState::done : RunState::interrupted;
-    live.epoch = index(journal.epoch());
-  }
-  live.items = journal.items();
-  live.done = journal.done_items();
-  live.quarantined = journal.quarantine().size();
-  if (!is_active(live.state)) {
-    live.running = 0;
-    live.computed = 0;
-    live.state = journal.end() ? RunState::done : live.state;
-  }
-  return live;
-}
-
-}  // namespace
 
 ExitCode carry_out(const StatusCommand& command) {
-  const LiveState live = state_of(existing_run(command.run));
+  const RunLayout layout = existing_run(command.run);
+  const LiveState live = run_state(layout, read_journal(layout.journal()));
   if (command.format == TableFormat::json) {
     fmt::print("{}\n", to_json(live));
     return ExitCode::done;
