@@ -95,6 +95,11 @@ struct StatusCommand {
 };
 [[nodiscard]] ExitCode carry_out(const StatusCommand& command);
 
+struct TopCommand {
+  std::filesystem::path run;
+};
+[[nodiscard]] ExitCode carry_out(const TopCommand& command);
+
 struct CtlCommand {
   std::filesystem::path run;
   std::string request;  ///< "drain"
@@ -159,6 +164,7 @@ using Command = std::variant<HelpRequest,          //
                              RunCommand,           //
                              PlanCommand,          //
                              StatusCommand,        //
+                             TopCommand,           //
                              CtlCommand,           //
                              InspectCommand,       //
                              WhyCommand,           //

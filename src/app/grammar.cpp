@@ -140,6 +140,17 @@ void declare_status(CLI::App& command, StatusCommand& status) {
       "Example: pantile status out/pages");
 }
 
+void declare_top(CLI::App& command, TopCommand& top) {
+  add_run_folder(command, top.run);
+  command.footer(
+      "The block that `pantile run` draws, twice a second, until the run ends or\n"
+      "Ctrl-C, which ends the display only. Of each device: the cap in force, what the\n"
+      "plan predicts of it, what is used, and what other programs have.\n"
+      "Works from any machine that sees the folder. Without a terminal it is printed\n"
+      "once.\n"
+      "Example: pantile top out/pages");
+}
+
 void declare_ctl(CLI::App& command, CtlCommand& ctl) {
   add_run_folder(command, ctl.run);
   add_choice<std::string>(command, "REQUEST", ctl.request, {{"drain", "drain"}, {"stop", "stop"}, {"set", "set"}},
@@ -287,6 +298,7 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "plan", "Say what a run would do: tiles, memory, time, disk", declare_plan).group(work);
   add(app_, "run", "Run a job, or go on with it where it stopped", declare_run).group(work);
   add(app_, "status", "Say how far a run is", declare_status).group(work);
+  add(app_, "top", "Watch a run: progress, devices, memory", declare_top).group(work);
   add(app_, "ctl", "Ask a running run to stop", declare_ctl).group(work);
   add(app_, "inspect", "Show what a run holds, or all that is known of one item", declare_inspect).group(results);
   add(app_, "why", "Say where one result comes from, and why it was made so", declare_why).group(results);
