@@ -93,6 +93,8 @@ int Session::input_channels() const noexcept { return impl_->input_channels; }
 
 Meter& Session::meter() const noexcept { return impl_->slabs.meter(); }
 
+void Session::trim_idle() const noexcept { impl_->slabs.trim_idle(); }
+
 bool Session::takes_batches() const noexcept { return impl_->takes_batches; }
 
 std::uint64_t Session::weights_bytes() const noexcept { return impl_->weights_bytes; }

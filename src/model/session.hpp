@@ -93,6 +93,8 @@ class Session {
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] int input_channels() const noexcept;
   [[nodiscard]] Meter& meter() const noexcept;
+  /// Gives back what lanes that run nothing keep from earlier tiles.
+  void trim_idle() const noexcept;
   /// Whether the model takes several images at once, by what it declares of its input.
   [[nodiscard]] bool takes_batches() const noexcept;
   /// What the engine holds of the open model: charged to the meter as long as the session lives.

@@ -52,6 +52,7 @@ ModelStage::Attempt ModelStage::attempt(const ImagePart& image, const TileGrid& 
 ModelStage::Attempt ModelStage::attempt_alone(const ImagePart& image, const TileGrid& grid, std::size_t index,
                                               std::span<std::uint8_t> block, Rect block_rect) const {
   const std::unique_lock lock{device_};
+  session_.trim_idle();
   return attempt(image, grid, index, block, block_rect);
 }
 

@@ -86,25 +86,34 @@ TileDecision plan_in(const MemoryRequest& request, const Shares& shares) {
   return plan_tiles(tiles);
 }
 
-/// What is left goes to decoded pixels as far as they can use it.
-std::uint64_t least_tile_bytes(const TileRequest& request) {
-  TileRequest none = request;
-  none.budget_bytes = 0;
-  const TileDecision decision = plan_tiles(none);
-  const auto* const refusal = std::get_if<TileDoesNotFit>(&decision);
-  return refusal == nullptr || refusal->smallest_budget_bytes == std::numeric_limits<std::uint64_t>::max()
-             ? 0
-             : refusal->smallest_budget_bytes;
+/// Of the smallest tile that lanes fall back to, on one lane: they are evened out, to less than twice what the model
+/// needs a side.
+std::uint64_t least_tile_bytes(const TileRequest& request, const TilePlan& plan) {
+  const TileGeometry& geometry = request.facts.geometry;
+  if (geometry.whole_only) {
+    return plan.predicted_bytes / static_cast<std::uint64_t>(plan.lanes);
+  }
+  const int side = 2 * rounded_up(std::max(1, geometry.min_tile_px), geometry.alignment_px);
+  const Extent input{side + geometry.halo.vertical() + 2 * geometry.alignment_px,
+                     side + geometry.halo.horizontal() + 2 * geometry.alignment_px};
+  const auto floats =
+      static_cast<std::uint64_t>(input.area()) * static_cast<std::uint64_t>(request.facts.input_channels) +
+      static_cast<std::uint64_t>((input * geometry.scale).area()) *
+          static_cast<std::uint64_t>(request.facts.output_channels);
+  return request.footprint.predict(input) + floats * sizeof(float);
 }
 
+/// What is left goes to decoded pixels as far as they can use it, up to a quarter of the cap: pixels stay when the cap
+/// is halved.
 MemoryLayout laid_out(const MemoryRequest& request, const Needs& needs, const Shares& shares, TilePlan plan) {
   MemoryLayout layout{.tiles = std::move(plan),
                       .arena_bytes = shares.arena,
                       .shard_bytes = shares.shard,
                       .decoded_bytes = shares.decoded,
                       .engine_bytes = request.room_bytes - shares.arena - shares.shard,
-                      .least_tile_bytes = least_tile_bytes(request.tiles)};
-  const std::uint64_t left = layout.engine_bytes - layout.tiles.predicted_bytes;
+                      .least_tile_bytes = 0};
+  layout.least_tile_bytes = least_tile_bytes(request.tiles, layout.tiles);
+  const std::uint64_t left = std::min(layout.engine_bytes - layout.tiles.predicted_bytes, request.cap_bytes / 4);
   layout.decoded_bytes = std::max(shares.decoded, std::min(needs.useful_decoded, left));
   return layout;
 }

@@ -58,12 +58,14 @@ void feed_block(const RunBlock& run, ItemDecoder& decoder, const ModelStage& sta
   const TileGrid grid = grid_of(run, stage, run.rect);
   const Lanes::Block block = lanes.open(
       {.ticket = run.ticket, .grid = grid, .rect = run.rect, .pixels = pixels, .key = run.key, .made = run.made});
+  decoder.set_room(watch.room());
   decoder.begin(run);
   const Rect all = needed_of(run, stage, grid, {0, grid.size()});
   const Rect strip = strip_of(run, stage, all);
   const bool at_once = decoder.rows_at_once(strip.width) >= all.height;
-  const std::size_t step = at_once ? grid.size() : tile_rows(decoder, grid, all.width) * grid.columns();
   for (TileRange tiles{0, 0}; tiles.end < grid.size();) {
+    decoder.set_room(watch.room());  // It may be less than it was for the part before.
+    const std::size_t step = at_once ? grid.size() : tile_rows(decoder, grid, all.width) * grid.columns();
     tiles = {tiles.end, std::min(grid.size(), tiles.end + step)};
     if (watch.is_off(run.ticket)) {
       lanes.give_up(block, {Fault::none, "cancelled"});

@@ -16,6 +16,7 @@ namespace pantile {
 struct FeedWatch {
   std::function<bool(std::uint64_t ticket)> is_off;    ///< cancelled: the rest of it need not be made
   std::function<void(const DecodeSpan&)> has_decoded;  ///< a part, and how long it took
+  std::function<std::uint64_t()> room;                 ///< for decoded pixels, now
   std::function<bool()> is_crowded;                    ///< decoded pixels have taken room that was meant for tiles
 };
 

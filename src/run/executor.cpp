@@ -238,9 +238,9 @@ class Executor {
     ItemDecoder decoder{limits_, alpha_, [this](std::uint64_t bytes) { return charge_bytes(bytes); }};
     const FeedWatch watch{.is_off = [this](std::uint64_t ticket) { return stopping_ || is_cancelled(ticket); },
                           .has_decoded = [this](const DecodeSpan& span) { tell(span); },
+                          .room = [this] { return decoded_cap_.load(); },
                           .is_crowded = [this] { return decoded_.current() > decoded_cap_; }};
     for (std::optional<RunBlock> run = queue_.pop(); run && !stopping_; run = queue_.pop()) {
-      decoder.set_room(decoded_cap_);
       if (take_cancelled(run->ticket)) {
         tell(BlockHasFailed{run->ticket, Fault::none, "cancelled"});
         continue;
@@ -268,7 +268,9 @@ class Executor {
       const bool alone = lanes_->idle();
       if (alone || decoded_.current() + bytes <= decoded_cap_) {
         try {
-          return Charge{device_->meter, decoded_, bytes};
+          Charge charge{device_->meter, decoded_, bytes};
+          set_meter();
+          return charge;
         } catch (const std::bad_alloc&) {
           const bool made_room = device_->slabs.trim_idle() > 0;
           if (stopping_ || (alone && !made_room && !is_passing_)) {

@@ -94,6 +94,7 @@ TEST(MemoryLayout, IsRoomyWhereItCanAndLeanBeforeTilesSuffer) {
   EXPECT_EQ(lean.arena_bytes, 12 * MiB) << "one block";
   EXPECT_EQ(lean.tiles.lanes, 2);
   EXPECT_LE(lean.tiles.predicted_macs, 1.15 * roomy.tiles.predicted_macs);
+  EXPECT_GE(lean.least_tile_bytes, bytes.predict({66, 66})) << "small tiles are evened out to less than 64 px";
   EXPECT_EQ(strip_columns(model.geometry, Border::replicate, {8192, 8192}, 3, lean.decoded_bytes), 1U);
 }
 

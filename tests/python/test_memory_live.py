@@ -120,6 +120,21 @@ def test_a_cap_that_moves_ten_times(tmp_path: Path, seed: int) -> None:
     moved_caps(tmp_path, moves=10, images=60, seed=seed)
 
 
+def test_a_cap_that_drops_below_what_is_decoded_fails_nothing(tmp_path: Path) -> None:
+    """Parts of a large image that were decoded under the larger cap, and slabs of larger tiles, leave room for small ones."""
+    write_png(tmp_path / "large.png", 6144)
+    job = Job(tmp_path, model=UNET, inputs=[tmp_path / "large.png"]).write()
+    output = tmp_path / "out"
+    process = start(job, output, "--ranks", "1", "--set", "devices.memory.cap=400MiB")
+    wait_for(lambda: live_device(output).get("used_bytes", 0) > 150 * MiB, 30, process)
+    lowered = pantile("ctl", output, "set", "devices.memory.cap=100MiB")
+    said = process.communicate(timeout=300)[1]
+    assert (lowered.returncode, process.returncode) == (0, 0), (lowered.stderr, said)
+    assert "failed" not in said, said
+    run(job, tmp_path / "still")
+    assert digest(output) == digest(tmp_path / "still")
+
+
 def test_a_cap_that_moves_holds_for_executors_that_take_over(tmp_path: Path) -> None:
     """Images decoded whole under the larger cap, killed executors, and not one failed attempt."""
     pages = tmp_path / "pages"
