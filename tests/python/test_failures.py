@@ -96,7 +96,7 @@ def test_another_identity_in_the_same_folder_is_refused_with_the_difference(tmp_
 
 def test_a_cap_that_is_too_small_is_told_with_what_would_do(tmp_path: Path) -> None:
     job = Job(tmp_path, include=["small.png"]).write()
-    refused("run", job, "--set", "devices.memory.cap=20MiB", words=["devices.memory.cap", "Raise"])
+    refused("run", job, "--set", "devices.memory.cap=20MiB", words=["devices.memory.cap", "MiB would do"])
 
 
 def test_a_mistyped_key_is_shown_with_its_place(tmp_path: Path) -> None:
