@@ -16,7 +16,9 @@ namespace pantile::app {
 namespace {
 
 /// Rank 0 looks for requests five times a second, and writes live.json each second.
-constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds patience{5};
+/// All ranks have a say in it, and one that is silent is waited for.
+constexpr std::chrono::seconds patience_of_set{10};
 /// The clocks of two machines may differ by so much, and nobody is called dead for it.
 constexpr std::chrono::seconds long_silence{60};
 
@@ -59,7 +61,8 @@ ExitCode carry_out(const CtlCommand& command) {
   const RunLayout layout = existing_run(command.run);
   const std::string wish = sets ? "set " + command.setting : command.request;
   const ControlRequest request = post_request(layout, running(layout).epoch, wish);
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const std::chrono::seconds longest = sets ? patience_of_set : patience;
+  const auto deadline = std::chrono::steady_clock::now() + longest;
   while (std::chrono::steady_clock::now() < deadline) {
     if (const std::optional<LiveRequest> answer = answer_to(request, layout)) {
       if (!answer->granted) {
@@ -73,7 +76,7 @@ ExitCode carry_out(const CtlCommand& command) {
   throw Error{
       fmt::format("the run in {} did not answer within {} s. The request stays in {}: it holds if the run looks there "
                   "yet, and is forgotten if the run is started again. Does it still run? See `pantile status`.",
-                  layout.root.string(), patience.count(), layout.control().string())};
+                  layout.root.string(), longest.count(), layout.control().string())};
 }
 
 }  // namespace pantile::app
