@@ -80,10 +80,8 @@ std::array<Shares, 3> levels(const Needs& needs, std::uint64_t cap) {
           Shares{.arena = needs.block, .shard = 2 * MiB, .decoded = needs.least_decoded}};
 }
 
-TileDecision plan_in(const MemoryRequest& request, const Shares& shares) {
-  TileRequest tiles = request.tiles;
-  tiles.budget_bytes = request.room_bytes - std::min(request.room_bytes, shares.sum());
-  return plan_tiles(tiles);
+TileDecision plan_in(const TilePlanner& planner, std::uint64_t room_bytes, const Shares& shares) {
+  return planner.plan(room_bytes - std::min(room_bytes, shares.sum()));
 }
 
 /// Of the smallest tile that lanes fall back to, on one lane: they are evened out, to less than twice what the model
@@ -125,7 +123,8 @@ LayoutDecision lay_out_memory(const MemoryRequest& request) {
   constexpr double tolerance = 1.1;
   const Needs needs = needs_of(request.tiles);
   const std::array<Shares, 3> all = levels(needs, request.cap_bytes);
-  const TileDecision leanest = plan_in(request, all.back());
+  const TilePlanner planner{request.tiles};
+  const TileDecision leanest = plan_in(planner, request.room_bytes, all.back());
   const auto* const least = std::get_if<TilePlan>(&leanest);
   if (least != nullptr && request.room_bytes < all.back().sum()) {
     return LayoutDoesNotFit{all.back().sum(),
@@ -139,7 +138,7 @@ LayoutDecision lay_out_memory(const MemoryRequest& request) {
     return LayoutDoesNotFit{helps ? tiles + all.back().sum() : tiles, refusal.why};
   }
   for (const Shares& shares : all) {
-    const TileDecision decision = plan_in(request, shares);
+    const TileDecision decision = plan_in(planner, request.room_bytes, shares);
     const auto* const plan = std::get_if<TilePlan>(&decision);
     if (plan != nullptr && request.room_bytes >= shares.sum() && plan->lanes >= least->lanes &&
         plan->predicted_macs <= tolerance * least->predicted_macs &&

@@ -248,9 +248,21 @@ ItemCost item_cost(const TileRequest& request, Extent item, Extent core) {
           .macs = candidate.macs};
 }
 
-TileDecision plan_tiles(const TileRequest& request) {
+struct TilePlanner::Sizes {
+  std::vector<Candidate> all;  ///< the largest first
+};
+
+TilePlanner::TilePlanner(const TileRequest& request) : request_{request} {
   expect(!request.items.empty() && request.lanes >= 1, "there are items to plan for, and lanes");
   expect(request.size.kind != TileSize::Kind::fixed || request.size.px >= 1, "a fixed tile has pixels");
+  sizes_ = std::make_unique<const Sizes>(Sizes{candidates(request)});
+}
+
+TilePlanner::~TilePlanner() = default;
+
+TileDecision TilePlanner::plan(std::uint64_t budget_bytes) const {
+  TileRequest request{request_};
+  request.budget_bytes = budget_bytes;
   const std::vector<ExtentCount> fitting = fitting_whole(request);
   if (!fitting.empty() && fitting.size() < request.items.size()) {
     TileRequest others{request};
@@ -262,7 +274,7 @@ TileDecision plan_tiles(const TileRequest& request) {
     }
     return decision;
   }
-  const auto all = candidates(request);
+  const std::vector<Candidate>& all = sizes_->all;
   for (int lanes = request.lanes; lanes >= 1; --lanes) {
     if (const auto chosen = best(request, all, lanes)) {
       return TilePlan{.core = chosen->core,
@@ -281,5 +293,7 @@ TileDecision plan_tiles(const TileRequest& request) {
                         fmt::format("{} need {} on one lane, the budget is {}", describe(*least),
                                     format_byte_size(least->lane_bytes), format_byte_size(request.budget_bytes))};
 }
+
+TileDecision plan_tiles(const TileRequest& request) { return TilePlanner{request}.plan(request.budget_bytes); }
 
 }  // namespace pantile

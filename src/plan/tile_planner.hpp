@@ -6,6 +6,7 @@
 // a tile, counted layer by layer, so that no model needs a rule of its own.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -69,6 +70,22 @@ using TileDecision = std::variant<TilePlan, TileDoesNotFit>;
 /// - No tile is smaller than the model's min_tile_px, unless the image is.
 /// - After an out-of-memory: `footprint.forbid()` the input extent, then plan again.
 [[nodiscard]] TileDecision plan_tiles(const TileRequest& request);
+
+/// The same for one budget after another: what tiles of each size cost is counted once.
+class TilePlanner {
+ public:
+  /// Preconditions as of plan_tiles(). The request's budget is not looked at; what it refers to outlives this.
+  explicit TilePlanner(const TileRequest& request);
+  ~TilePlanner();
+  TilePlanner(const TilePlanner&) = delete;
+  TilePlanner& operator=(const TilePlanner&) = delete;
+  [[nodiscard]] TileDecision plan(std::uint64_t budget_bytes) const;
+
+ private:
+  struct Sizes;
+  TileRequest request_;
+  std::unique_ptr<const Sizes> sizes_;
+};
 
 /// What one item costs when it is cut into tiles of this core.
 struct ItemCost {

@@ -15,6 +15,8 @@ namespace {
 constexpr const char* verb = "set ";
 /// `pantile ctl` waits longer.
 constexpr double patience_s = 4;
+constexpr const char* nobody_can_tell =
+    "no device is open yet that could tell whether the cap would do. Ask again once `pantile status` shows one.";
 
 }  // namespace
 
@@ -51,6 +53,7 @@ void MemoryDesk::begin(ControlRequest request, double now_s) {
                   .text = {},
                   .number = ++number_,
                   .since_s = now_s,
+                  .is_judged = false,
                   .awaited = {ranks.begin(), ranks.end()},
                   .granted = {},
                   .words = {},
@@ -79,6 +82,7 @@ void MemoryDesk::heard(RankId from, const MemoryIsSet& answer, double now_s) {
     return;
   }
   if (answer.granted) {
+    pending_->is_judged = true;
     pending_->granted.push_back(from);
     pending_->words.push_back(answer.text);
   } else {
@@ -108,6 +112,9 @@ void MemoryDesk::settle(double now_s) {
   if (!pending_->awaited.empty()) {
     return;
   }
+  if (!pending_->is_judged && pending_->refusals.empty()) {
+    pending_->refusals.emplace_back(nobody_can_tell);
+  }
   const Pending done = *std::exchange(pending_, std::nullopt);
   const bool granted = done.refusals.empty();
   if (granted) {
@@ -128,10 +135,7 @@ void MemoryDesk::settle(double now_s) {
   if (said.size() > most) {
     words += fmt::format("\nand {} more", said.size() - most);
   }
-  voice_.answer({.id = done.request.id,
-                 .request = done.request.text,
-                 .granted = granted,
-                 .answer = words.empty() ? "it holds for the devices that come" : words});
+  voice_.answer({.id = done.request.id, .request = done.request.text, .granted = granted, .answer = words});
   if (!waiting_.empty()) {
     ControlRequest next = std::move(waiting_.front());
     waiting_.pop_front();

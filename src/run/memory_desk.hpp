@@ -46,6 +46,7 @@ class MemoryDesk {
     std::string text;  ///< of the config, if it is granted
     std::uint64_t number = 0;
     double since_s = 0;
+    bool is_judged = false;  ///< by a rank that knows its device
     std::set<RankId> awaited;
     std::vector<RankId> granted;
     std::vector<std::string> words;

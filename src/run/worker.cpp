@@ -82,7 +82,6 @@ void Worker::on(Welcome& welcome) {
   space_.emplace(arena_->capacity());
   calibrations_ = parts_.calibrations(RunLayout{welcome_.run_folder});
   monitor_ = parts_.watch_memory();
-  drop_clean_pages();
   const DevicesConfig::Isolation isolation = config_.devices.isolation;
   maker_.emplace(
       parts_.host_executor(isolation, *arena_),
@@ -208,6 +207,7 @@ ExitCode serve(WorkerParts parts, Transport& transport) {
 
 ExitCode run_worker(Transport& transport, const NodeShare& share) {
   WorkerGivesUp last_word;
+  drop_clean_pages();  // Before the executor's share is measured by what is resident here.
   try {
     const ExitCode code = serve(real_parts(share), transport);
     flush(transport, std::chrono::seconds{10});

@@ -136,6 +136,7 @@ class Worker {
   DeviceUse use_;                           ///< what the executor was told
   std::uint64_t arena_over_ = 0;            ///< of slots that lie beyond a smaller arena
   std::unique_ptr<DeviceMonitor> monitor_;  ///< may be none
+  std::optional<SetMemory> set_once_open_;  ///< came while the model was being opened
   std::optional<MemoryBudget> memory_;      ///< once there is a plan
   std::uint64_t peak_bytes_ = 0;
   std::int64_t changed_us_ = 0;  ///< when tiles were told to be other ones

@@ -24,6 +24,9 @@ void Worker::on(Opened& opened) {
   shards_ = parts_.open_store(shard_settings(welcome_, config_, transport_.self()), *arena_, *log_);
   maker_->start_lanes(lanes, use_, cap_bytes_, now_s());
   say(Ready{parts_.share.device, device_class_, opened.engine, layout_.tiles.lanes, layout_.tiles.why, memory_now({})});
+  if (std::optional<SetMemory> set = std::exchange(set_once_open_, std::nullopt)) {
+    on(*set);
+  }
 }
 
 void Worker::on(OpenFailed& failed) { throw Error{failed.text, static_cast<ExitCode>(failed.code)}; }

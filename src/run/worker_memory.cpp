@@ -34,21 +34,15 @@ MemoryTerms Worker::memory_terms() const {
           .workers = parts_.share.workers};
 }
 
-/// The first plan. Throws UsageError if the cap that the device was opened under is too little. One that was set since
-/// then, and is, is not taken.
+/// The first plan. Throws UsageError if the config's cap is too little.
 void Worker::plan_memory() {
-  MemoryTerms terms = memory_terms();
-  if (terms.cap_bytes != cap_bytes_) {
-    const auto planned = request_->plan(terms.cap_bytes);
-    if (const auto* const refusal = std::get_if<DeviceRequest::Refusal>(&planned)) {
-      say(MemoryIsSet{0, false, parts_.share.device + ": " + too_little(terms.cap_bytes, *refusal), 1});
-      terms.cap_bytes = cap_bytes_;
-    }
-  }
-  static_cast<void>(plan_device(*request_, terms.cap_bytes));
+  const MemoryTerms terms = memory_terms();
+  adopt(plan_device(*request_, terms.cap_bytes), terms.cap_bytes);
   memory_.emplace(terms);
   look_at_memory();
-  adopt(plan_device(*request_, memory_->in_force()), memory_->in_force());
+  if (memory_->in_force() != cap_bytes_) {
+    adopt(plan_device(*request_, memory_->in_force()), memory_->in_force());
+  }
 }
 
 void Worker::adopt(MemoryLayout layout, std::uint64_t cap_bytes) {
@@ -120,12 +114,12 @@ void Worker::give_back(const Slot& slot) {
 }
 
 void Worker::on(SetMemory& message) {
-  const RunConfig config = parts_.read_config(message.config, welcome_.config_folder);
-  const MemoryConfig before = std::exchange(config_.devices.memory, config.devices.memory);
   if (!request_) {
-    say(MemoryIsSet{message.number, true, parts_.share.device + ": it holds once the model is open", 1});
+    set_once_open_ = std::move(message);  // Nobody knows yet what would do.
     return;
   }
+  const RunConfig config = parts_.read_config(message.config, welcome_.config_folder);
+  const MemoryConfig before = std::exchange(config_.devices.memory, config.devices.memory);
   const MemoryTerms terms = memory_terms();
   auto planned = request_->plan(terms.cap_bytes);
   if (const auto* const refusal = std::get_if<DeviceRequest::Refusal>(&planned)) {

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "sample"))
+from graph import Graph  # noqa: E402  (a module of tools/sample)
 
 NEWEST = (onnx.defs.onnx_opset_version(), onnx.IR_VERSION)
 PLAIN = (17, 8)
 OLDEST = (11, 6)
 
 
-class Network:
-    """Adds nodes one by one; each returns the name of its output."""
+class Network(Graph):
+    """A network from image to image, in the operator set of an exporter."""
 
     def __init__(self, version: tuple[int, int] = PLAIN, channels: int = 3, size: tuple[int | str, int | str] = ("H", "W")) -> None:
+        super().__init__(seed=7)
         self.opset, self.ir = version
-        self.random = np.random.default_rng(7)
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
         self.input = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N" if isinstance(size[0], str) else 1, channels, *size])
-
-    def add(self, op: str, *inputs: str, **attributes: object) -> str:
-        name = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
-        return name
-
-    def constant(self, values: np.ndarray) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64))
 
     def conv(self, x: str, inner: int, outer: int, kernel: int = 3, stride: int = 1) -> str:
         # Positive, with a sum of about 1: a changed pixel reaches all that see it, and no activation hides it.

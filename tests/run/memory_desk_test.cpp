@@ -129,11 +129,22 @@ TEST_F(MemoryDeskTest, ARankThatIsLostIsNotWaitedFor) {
   EXPECT_EQ(answers_[0].answer, "fine");
 }
 
-TEST_F(MemoryDeskTest, WithoutRanksItHoldsForThoseThatCome) {
+TEST_F(MemoryDeskTest, WhereNoDeviceCanTellNothingIsGranted) {
   ask("devices.memory.per_device.cpu0=3GiB", {});
   ASSERT_EQ(answers_.size(), 1U);
-  EXPECT_TRUE(answers_[0].granted);
-  EXPECT_EQ(parse_config(desk_.config_text(), "job", "/jobs").devices.memory.budget("n:cpu0", 64 * GiB, 1), 3 * GiB);
+  EXPECT_FALSE(answers_[0].granted);
+  EXPECT_THAT(answers_[0].answer, HasSubstr("no device is open yet"));
+  ask("devices.memory.cap=3GiB", {RankId{1}, RankId{2}});
+  desk_.look(5);
+  ASSERT_EQ(answers_.size(), 2U);
+  EXPECT_FALSE(answers_[1].granted) << "both are still opening the model";
+  EXPECT_EQ(cap_in(desk_.config_text()), 4 * GiB);
+  ASSERT_EQ(said_.size(), 4U);
+  EXPECT_EQ(cap_in(said_[3].second.config), 4 * GiB) << "they forget it";
+  ask("devices.memory.cap=3GiB", {RankId{1}});
+  desk_.lost(RankId{1}, 6);
+  ASSERT_EQ(answers_.size(), 3U);
+  EXPECT_FALSE(answers_[2].granted);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "sim/cluster.hpp"
 
+#include "base/byte_size.hpp"
+
 namespace pantile::sim {
 
 Cluster::Cluster(Scenario scenario, Story story)
@@ -116,6 +118,8 @@ void Cluster::lead(Rank& rank) {
   Life& life = rank.life;
   Prospect prospect;
   prospect.config = config();
+  // Rank 0 makes a text of it when the cap moves, and reads that: it must be one that a person may write.
+  prospect.config.output.shard_size = std::max(config().output.shard_size, 64 * KiB);
   prospect.facts = world_.facts;
   prospect.model_digest = {1, 2};
   prospect.identity = "simulated";

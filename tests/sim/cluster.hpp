@@ -30,6 +30,7 @@ struct Report {
   std::uint64_t made = 0;        ///< blocks
   std::uint64_t made_again = 0;  ///< of them, for not the first time
   std::array<std::uint64_t, mishap_count> mishaps{};
+  std::map<int, DeviceUse> uses;  ///< what the device of each rank was told last
 };
 
 enum class Story : std::uint8_t {
@@ -236,6 +237,7 @@ class Cluster {
                        .chance = chance_,
                        .ailment = [this](const BlockKey& key) { return ailment_of(key); },
                        .made = [this](std::size_t life, int rank, const BlockKey& key) { made(life, rank, key); },
+                       .told = [this](int rank, const DeviceUse& use) { report_.uses[rank] = use; },
                        .facts = model_facts()};
   RunConfig config_;
   Catalog catalog_;

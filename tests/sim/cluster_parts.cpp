@@ -15,7 +15,8 @@ WorkerParts Cluster::worker_parts(Rank& rank) {
                     SimExecutor::Settings{.rank = rank.number,
                                           .lanes = scenario_.lanes,
                                           .px_per_s = scenario_.px_per_s[static_cast<std::size_t>(rank.number)],
-                                          .life = lives_.size() - 1},
+                                          .life = lives_.size() - 1,
+                                          .runs_out = rank.number == 1 ? scenario_.runs_out : Extent{}},
                     arena, [this, &rank] { wake(rank); });
                 rank.executor = executor.get();
                 return executor;

@@ -129,6 +129,52 @@ TEST_F(ClusterTest, KeepsItsPromisesWhateverHappens) {
   }
 }
 
+/// Eight workers, and nothing goes wrong but what the test adds.
+Scenario peaceful() {
+  Scenario scenario = draw_scenario(3);
+  scenario.ailments.clear();
+  scenario.unreadable.clear();
+  scenario.px_per_s.assign(most_workers + 1, 2'000);
+  scenario.lives.assign(1, LifePlan{});
+  return scenario;
+}
+
+TEST_F(ClusterTest, WhatRanOutOfMemoryOnOneRankIsTriedOnNone) {
+  Scenario scenario = peaceful();
+  for (const auto& [rank, use] : Cluster{scenario}.run().uses) {
+    EXPECT_EQ(use.tile.width, 2048) << "rank " << rank;
+  }
+  scenario.runs_out = {1, 600};
+  const Report report = Cluster{scenario}.run();
+  EXPECT_TRUE(report.complaints.empty()) << text_of(3, report, 60);
+  ASSERT_EQ(report.uses.size(), std::size_t{most_workers});
+  for (const auto& [rank, use] : report.uses) {
+    EXPECT_LT(use.tile.width, 600) << "rank " << rank;
+  }
+}
+
+TEST_F(ClusterTest, ACapThatIsSetReachesAllDevices) {
+  Scenario scenario = peaceful();
+  Blow blow;
+  blow.mishap = Mishap::set_cap;
+  blow.at_s = 2;
+  scenario.lives.front().blows = {blow};
+  // The cap is drawn: half of those that may be leave nothing for eight workers, and then nothing changes.
+  std::set<std::uint64_t> seen;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    scenario.seed = 1000 * seed;
+    const Report report = Cluster{scenario}.run();
+    EXPECT_TRUE(report.complaints.empty()) << text_of(seed, report, 60);
+    ASSERT_EQ(report.uses.size(), std::size_t{most_workers});
+    const std::uint64_t engine_bytes = report.uses.begin()->second.engine_bytes;
+    for (const auto& [rank, use] : report.uses) {
+      EXPECT_EQ(use.engine_bytes, engine_bytes) << "rank " << rank << ", seed " << seed;
+    }
+    seen.insert(engine_bytes);
+  }
+  EXPECT_GT(seen.size(), 1U);
+}
+
 TEST_F(ClusterTest, OneSeedReplaysExactly) {
   for (const std::uint64_t seed : {7U, 8U, 9U}) {
     const Report once = Cluster{draw_scenario(seed)}.run();

@@ -58,6 +58,7 @@ struct Scenario {
   double wait_for_space_s = 600;
   ScheduleConfig::Policy policy = ScheduleConfig::Policy::resolution;
   std::vector<LifePlan> lives{};  ///< the last one is left in peace
+  Extent runs_out{};              ///< not empty: the input of a tile for which rank 1 finds no memory, once
 
   [[nodiscard]] bool is_poison(ItemId item) const {
     const auto found = ailments.find(item);

@@ -33,6 +33,7 @@ struct ExecutorWorld {
   Chance& chance;
   std::function<Ailment(const BlockKey&)> ailment;
   std::function<void(std::size_t life, int rank, const BlockKey&)> made;
+  std::function<void(int rank, const DeviceUse&)> told;  ///< what a device may use from now on
   ModelFacts facts;
 };
 
@@ -44,6 +45,7 @@ class SimExecutor final : public ExecutorHost {
     int lanes = 1;
     double px_per_s = 1000;
     std::size_t life = 0;  ///< of the cluster
+    Extent runs_out{};     ///< not empty: the input of a tile for which its first block found no memory
   };
   /// `wake` is called when there is something to receive. `arena` outlives this.
   SimExecutor(ExecutorWorld& world, const Settings& settings, const Arena& arena, std::function<void()> wake)
@@ -114,7 +116,10 @@ class SimExecutor final : public ExecutorHost {
                       .calibration = {.footprint = Footprint{probes}}});
     });
   }
-  void on(const StartLanes& start) { lanes_ = start.lanes; }
+  void on(const StartLanes& start) {
+    lanes_ = start.lanes;
+    world_.told(settings_.rank, start.use);
+  }
   void on(const RunBlock& run) {
     queue_.push_back(run);
     start_next();
@@ -122,7 +127,7 @@ class SimExecutor final : public ExecutorHost {
   void on(const CancelBlocks& cancel) { cancelled_.insert(cancel.tickets.begin(), cancel.tickets.end()); }
   void on(const StopExecutor& /*stop*/) {}
   void on(const TimeTiles& /*time*/) {}
-  void on(const ChangeUse& /*change*/) {}
+  void on(const ChangeUse& change) { world_.told(settings_.rank, change.use); }
 
   void start_next() {
     while (running_ < settings_.lanes && !queue_.empty()) {
@@ -199,10 +204,10 @@ class SimExecutor final : public ExecutorHost {
                     .peak_bytes = 1,
                     .input = {},
                     .tile = run->tile,
-                    .out_of_memory = {},
+                    .out_of_memory = std::exchange(settings_.runs_out, {}),
                     .lane = 0,
-                    .begin_us = 0,
-                    .end_us = 1});
+                    .begin_us = world_.time.now_us(),
+                    .end_us = world_.time.now_us()});
     end_run();
   }
   void fail(const Run& run, Fault fault) {

@@ -16,34 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from graph import Graph
+from onnx import TensorProto, helper
 
 OPSET, IR_VERSION = 17, 8
 
 
-class Graph:
-    """Adds nodes one by one; each returns the name of its output."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = np.random.default_rng(seed)
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, op: str, *inputs: str, **attributes: object) -> str:
-        """A node with one output."""
-        name = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
-        return name
-
-    def constant(self, values: np.ndarray) -> str:
-        """A stored tensor."""
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        """A shape, or a part of one."""
-        return self.constant(np.array(values, np.int64))
+class Transformer(Graph):
+    """With weights for what is multiplied."""
 
     def weights(self, *dims: int) -> str:
         """Random numbers that keep the spread of what they are multiplied with."""
@@ -51,7 +31,7 @@ class Graph:
         return self.constant((self.random.standard_normal(dims) / np.sqrt(fan_in)).astype(np.float32))
 
 
-def attention(g: Graph, x: str, width: int, heads: int) -> str:
+def attention(g: Transformer, x: str, width: int, heads: int) -> str:
     """Self-attention over the tokens [batch, tokens, width], added to them."""
 
     def split(part: str, order: list[int]) -> str:
@@ -67,7 +47,7 @@ def attention(g: Graph, x: str, width: int, heads: int) -> str:
     return g.add("Add", x, g.add("MatMul", joined, g.weights(width, width)))
 
 
-def perceptron(g: Graph, x: str, width: int) -> str:
+def perceptron(g: Transformer, x: str, width: int) -> str:
     """Two layers for each token, added to it."""
     inner = g.add("Relu", g.add("MatMul", x, g.weights(width, 2 * width)))
     return g.add("Add", x, g.add("MatMul", inner, g.weights(2 * width, width)))
@@ -75,7 +55,7 @@ def perceptron(g: Graph, x: str, width: int) -> str:
 
 def make(patch: int, width: int, heads: int, blocks: int, seed: int) -> onnx.ModelProto:
     """The model."""
-    g = Graph(seed)
+    g = Transformer(seed)
     embedded = g.add("Conv", "input", g.weights(width, 3, patch, patch), kernel_shape=[patch, patch], strides=[patch, patch])
     shape = g.add("Shape", embedded)
     tokens = g.add("Transpose", g.add("Reshape", embedded, g.integers(0, width, -1)), perm=[0, 2, 1])
