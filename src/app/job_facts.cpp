@@ -54,7 +54,7 @@ OpenedEngine open_engine() {
 InputFacts input_facts(const InputConfig& input) {
   InputFacts facts{.path = input.path.written, .error = "", .readable = false};
   try {
-    const InputSpec spec{input.path.resolved, input.include, input.exclude};
+    const InputSpec spec{.path = input.path.resolved, .include = input.include, .exclude = input.exclude};
     const fs::path file = input_roots(std::span{&spec, 1}).front().path;
     facts.readable = ::access(file.c_str(), fs::is_directory(file) ? R_OK | X_OK : R_OK) == 0;
   } catch (const std::exception& error) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/part.hpp"
 #include "base/records.hpp"
 
 namespace pantile {
@@ -175,6 +176,7 @@ struct RunConfig {
   int schema = 1;
   std::string name;
   std::vector<InputConfig> input;
+  Part part;  ///< of the items of all inputs
   std::vector<StageConfig> pipeline;
   std::vector<OutputConfig> outputs;
   StoreConfig output;

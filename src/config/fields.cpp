@@ -47,6 +47,11 @@ const std::vector<Field> table{
     {"input.N.exclude", result, optional, "nothing", "Globs of what to leave out; wins over `include`.",
      [](RunConfig& c, std::size_t i) { return slot::globs(c.input[i].exclude); }},
 
+    {"part", result, optional, "",
+     "`2/10` takes the second of ten equal parts of the items, and leaves the others to other runs: those of an array "
+     "of Slurm jobs, for example. What belongs to a part is told by the path alone.",
+     [](RunConfig& c, std::size_t) { return slot::part(c.part); }},
+
     {"pipeline", result, required, "", "List of stages; so far exactly one.",
      [](RunConfig& c, std::size_t) { return slot::list(c.pipeline, 1, 1); }},
     {"pipeline.ID.id", result, required, "", "Name of the stage.",

@@ -64,6 +64,8 @@ namespace slot {
 enum class Zero { allowed, refused };
 [[nodiscard]] Slot ratios(std::vector<Ratio>& value, Zero zero);
 [[nodiscard]] Slot size(std::uint64_t& value, std::uint64_t low, std::uint64_t high);
+/// `2/10`, or `all`.
+[[nodiscard]] Slot part(Part& value);
 [[nodiscard]] Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high);
 [[nodiscard]] Slot quarantine_limit(QuarantineLimit& value);
 [[nodiscard]] Slot memory(MemoryAmount& value, std::uint64_t low);

@@ -23,6 +23,7 @@ std::string whole_number_type(int low, int high) {
 bool is_positive(const Ratio& ratio) { return ratio.numerator > 0 && ratio.denominator > 0; }
 
 constexpr std::uint64_t most_memory = std::uint64_t{1} << 50U;
+constexpr int most_parts = 100'000;
 constexpr std::int64_t most_items = std::int64_t{1} << 50;
 
 }  // namespace
@@ -120,6 +121,21 @@ Slot pixels(std::uint64_t& value, std::uint64_t low, std::uint64_t high) {
         return pixels && *pixels >= low && *pixels <= high;
       },
       [&value]() -> Text { return pixels_text(value); });
+}
+
+Slot part(Part& value) {
+  return scalar(
+      fmt::format("all, or K/N with K from 1 to N, N up to {}", most_parts),
+      schema::any_of({schema::one_of({"all"}), schema::matching("[1-9][0-9]*/[1-9][0-9]*")}), Quotes::refused,
+      [&value](const std::string& text) {
+        const auto slash = text.find('/');
+        const auto count =
+            slash == std::string::npos ? std::nullopt : whole_number_in(text.substr(slash + 1), 1, most_parts);
+        const auto number = count ? whole_number_in(text.substr(0, slash), 1, *count) : std::nullopt;
+        value = number ? Part{*number, *count} : Part{};
+        return number || text == "all";
+      },
+      [&value]() -> Text { return value == Part{} ? "all" : fmt::format("{}/{}", value.number, value.count); });
 }
 
 Slot quarantine_limit(QuarantineLimit& value) {

@@ -54,7 +54,7 @@ std::vector<InputSpec> input_specs(const RunConfig& config) {
   std::vector<InputSpec> inputs;
   inputs.reserve(config.input.size());
   for (const InputConfig& input : config.input) {
-    inputs.push_back({input.path.resolved, input.include, input.exclude});
+    inputs.push_back({input.path.resolved, input.include, input.exclude, config.part});
   }
   return inputs;
 }

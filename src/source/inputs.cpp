@@ -23,14 +23,20 @@ namespace {
 
 using detail::InputKind;
 
-void add_names(Catalog& catalog, std::uint16_t root, const detail::NameList& names) {
-  catalog.reserve(names.size(), names.bytes());
+// The add_…() append what belongs to the part, and return how many items there are of all parts.
+
+std::size_t add_names(Catalog& catalog, std::uint16_t root, const Part& part, const detail::NameList& names) {
+  const auto parts = static_cast<std::size_t>(part.count);
+  catalog.reserve(names.size() / parts, names.bytes() / parts);
   for (std::size_t at = 0; at < names.size(); ++at) {
-    catalog.append({.path = std::string{names.name(at)}, .root = root});
+    if (part.takes(names.name(at))) {
+      catalog.append({.path = std::string{names.name(at)}, .root = root});
+    }
   }
+  return names.size();
 }
 
-void add_folder(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
+std::size_t add_folder(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
   const detail::Choice choice{input.include, input.exclude};
   const detail::Wishes wishes{.wants_file = [&](std::string_view file) { return choice.takes_file(file); },
                               .wants_folder = [&](std::string_view folder) { return choice.takes_folder(folder); }};
@@ -43,14 +49,17 @@ void add_folder(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
                       (input.path / names.name(at)).string())};
     }
   }
-  add_names(catalog, root, names);
+  return add_names(catalog, root, input.part, names);
 }
 
-void add_members(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
+std::size_t add_members(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
   const detail::MemberList members =
       detail::list_members(catalog.roots()[root], detail::Choice{input.include, input.exclude});
   catalog.reserve(members.names.size(), members.names.bytes());
   for (std::size_t at = 0; at < members.names.size(); ++at) {
+    if (!input.part.takes(members.names.name(at))) {
+      continue;
+    }
     const detail::MemberPlace& place = members.places[members.names.number(at)];
     const auto failure = members.failures.find(members.names.number(at));
     const bool good = failure == members.failures.end();
@@ -61,17 +70,22 @@ void add_members(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
                     .fault = good ? Fault::none : failure->second.fault,
                     .detail = good ? std::string{} : failure->second.detail});
   }
+  return members.names.size();
 }
 
 /// Rows are known without a look at each: one header serves them all.
-void add_rows(Catalog& catalog, std::uint16_t root) {
+std::size_t add_rows(Catalog& catalog, std::uint16_t root, const Part& part) {
   const CatalogRoot& from = catalog.roots()[root];
   const detail::StackFacts facts = detail::Stack{from.path, from.dataset}.facts();
   const std::size_t digits = std::max<std::size_t>(6, std::to_string(facts.rows).size());
   const std::int64_t mtime_ns = detail::size_and_time(from.path).mtime_ns;
   catalog.reserve(facts.rows, facts.rows * digits);
   for (std::uint64_t row = 0; row < facts.rows; ++row) {
-    catalog.append({.path = fmt::format("{:0{}}", row, digits),
+    std::string path = fmt::format("{:0{}}", row, digits);
+    if (!part.takes(path)) {
+      continue;
+    }
+    catalog.append({.path = std::move(path),
                     .root = root,
                     .at = row,
                     .extent = facts.extent,
@@ -81,6 +95,7 @@ void add_rows(Catalog& catalog, std::uint16_t root) {
                              static_cast<std::uint64_t>(facts.channels) * static_cast<std::uint64_t>(facts.depth),
                     .mtime_ns = mtime_ns});
   }
+  return facts.rows;
 }
 
 void expect_no_globs(const InputSpec& input, std::string_view kind) {
@@ -92,22 +107,27 @@ void expect_no_globs(const InputSpec& input, std::string_view kind) {
   }
 }
 
-void add(Catalog& catalog, const InputSpec& input) {
+std::size_t add_file(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
+  std::string name = input.path.filename().string();
+  if (input.part.takes(name)) {
+    catalog.append({.path = std::move(name), .root = root});
+  }
+  return 1;
+}
+
+std::size_t add(Catalog& catalog, const InputSpec& input) {
   const detail::KnownInput known = detail::look_at(input.path);
   const std::uint16_t root = catalog.add_root(known.root);
   switch (known.kind) {
-    case InputKind::folder: add_folder(catalog, root, input); break;
-    case InputKind::file: catalog.append({.path = input.path.filename().string(), .root = root}); break;
+    case InputKind::folder: return add_folder(catalog, root, input);
+    case InputKind::file: return add_file(catalog, root, input);
     case InputKind::list:
       expect_no_globs(input, "a list");
-      add_names(catalog, root, detail::read_list(input.path));
-      break;
-    case InputKind::archive: add_members(catalog, root, input); break;
-    case InputKind::stack:
-      expect_no_globs(input, "a stack of images");
-      add_rows(catalog, root);
-      break;
+      return add_names(catalog, root, input.part, detail::read_list(input.path));
+    case InputKind::archive: return add_members(catalog, root, input);
+    case InputKind::stack: expect_no_globs(input, "a stack of images"); return add_rows(catalog, root, input.part);
   }
+  return 0;
 }
 
 [[noreturn]] void refuse_empty(std::span<const InputSpec> inputs) {
@@ -160,10 +180,11 @@ std::vector<CatalogRoot> input_roots(std::span<const InputSpec> inputs) {
 
 Catalog list_inputs(std::span<const InputSpec> inputs) {
   Catalog catalog;
+  std::size_t of_all_parts = 0;
   for (const InputSpec& input : inputs) {
-    add(catalog, input);
+    of_all_parts += add(catalog, input);
   }
-  if (catalog.size() == 0) {
+  if (of_all_parts == 0) {
     refuse_empty(inputs);
   }
   return catalog;

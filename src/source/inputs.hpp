@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/part.hpp"
 #include "source/catalog.hpp"
 
 namespace pantile {
@@ -25,6 +26,7 @@ struct InputSpec {
   std::filesystem::path path{};
   std::vector<std::string> include{};  ///< any of them; empty: every ending that we read, in any case, at any depth
   std::vector<std::string> exclude{};  ///< wins over include; one that matches a folder leaves out all of it
+  Part part{};                         ///< of what that leaves, by the path that the item has in the catalog
 };
 
 /// What the inputs' items lie in, in the order of the inputs: Catalog::roots() of a catalog of them. Throws UsageError
@@ -38,7 +40,8 @@ struct InputSpec {
 /// archives) are left out. Links are followed; a folder that links reach more than once is listed once, under its own
 /// path if that lies in the input, else under the link whose path sorts first. Of members of one name the last counts,
 /// as when the archive is unpacked. Throws UsageError if an input does not exist, is damaged or cut short, a glob makes
-/// no sense, a name is not UTF-8, or no file is found at all; Error if a folder cannot be read.
+/// no sense, a name is not UTF-8, or no file is found at all (a part may be
+/// empty); Error if a folder cannot be read.
 [[nodiscard]] Catalog list_inputs(std::span<const InputSpec> inputs);
 
 /// list_inputs(), and the header of every item read on `threads` threads (≥ 1) of this process. An item whose header

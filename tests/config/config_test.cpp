@@ -268,7 +268,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"pipeline.0.image.alpha=keep", "expected drop or white"},
         BadValue{"schedule.policy=Equal", "did you mean 'equal'?"},
         BadValue{"on_error.max_quarantine=unlimited", "expected none, a count of items, or up to 100% of them"},
-        BadValue{"on_error.max_quarantine=-1", "cannot be '-1'"},
+        BadValue{"on_error.max_quarantine=-1", "cannot be '-1'"}, BadValue{"part=0/3", "K/N with K from 1 to N"},
+        BadValue{"part=4/3", "cannot be '4/3'"}, BadValue{"part=2", "expected all, or K/N"},
+        BadValue{"part=1/100001", "N up to 100000"}, BadValue{"part=1/2/3", "cannot be '1/2/3'"},
         BadValue{"on_error.max_quarantine=101%", "cannot be '101%'"},
         BadValue{"on_error.max_quarantine=01", "cannot be '01'"}, BadValue{"limits.max_pixels=0", "(kP, MP, GP)"},
         BadValue{"limits.max_pixels=268Mpx", "expected a count of pixels from 1 to 1000GP (kP, MP, GP)"},
@@ -329,7 +331,7 @@ TEST(Config, EffectiveTextReadsBackAsTheSameConfig) {
       {"tiles.allow_inexact=true", "pipeline.0.image.alpha=white", "schedule.policy=dynamic"},
       {"pipeline.0.image.scale='1/127'", "tiles.size=\"whole\"", "on_error.max_quarantine='1%'"},
       {"on_error.max_quarantine=7", "limits.max_pixels=123456789", "limits.max_region_pixels=1.5GP"},
-      {"on_error.max_quarantine=0.5%", "limits={max_file_size: 1GB, max_ratio: 1, max_pixels: 40kP}"},
+      {"on_error.max_quarantine=0.5%", "part=7/12", "limits={max_file_size: 1GB, max_ratio: 1, max_pixels: 40kP}"},
       {"pipeline.upscale.output.scale=1/7", "outputs={Y: {from: upscale}}"},
   };
   for (const auto& sets : variants) {
@@ -350,6 +352,7 @@ input:
   - path: pages
     include: []
     exclude: []
+part: all
 pipeline:
   - id: upscale
     model: models/m.onnx

@@ -19,6 +19,7 @@ TEST(Identity, HoldsTheKeysThatResultsDependOn) {
   - path: pages
     include: []
     exclude: []
+part: all
 pipeline:
   - id: upscale
     model: 0123abcd

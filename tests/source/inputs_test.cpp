@@ -62,6 +62,42 @@ class InputsTest : public testing::Test {
                                                    testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
+TEST_F(InputsTest, ArePartedByTheirPathsAlone) {
+  for (int at = 0; at < 200; ++at) {
+    write("pages/" + std::to_string(at) + ".png", "x");
+  }
+  const auto part = [&](int number, int count) { return paths({.path = "pages", .part = {number, count}}); };
+  std::vector<std::string> together;
+  std::vector<std::vector<std::string>> parts;
+  for (int number = 1; number <= 4; ++number) {
+    parts.push_back(part(number, 4));
+    EXPECT_GT(parts.back().size(), 30);
+    EXPECT_LT(parts.back().size(), 70);
+    together.insert(together.end(), parts.back().begin(), parts.back().end());
+  }
+  std::sort(together.begin(), together.end());
+  EXPECT_EQ(together, paths({.path = "pages"}));
+
+  write("pages/0-new.png", "x");
+  fs::remove(root_ / "pages/100.png");
+  for (int number = 1; number <= 4; ++number) {
+    std::vector<std::string> now = part(number, 4);
+    std::erase(now, "0-new.png");
+    std::erase(parts[static_cast<std::size_t>(number) - 1], "100.png");
+    EXPECT_EQ(now, parts[static_cast<std::size_t>(number) - 1]) << "what stays keeps its part";
+  }
+}
+
+TEST_F(InputsTest, MayHaveAnEmptyPartButNotBeEmpty) {
+  write("one/a.png", "x");
+  EXPECT_EQ(paths({.path = "one", .part = {1, 2}}).size() + paths({.path = "one", .part = {2, 2}}).size(), 1);
+  fs::create_directories(root_ / "none");
+  EXPECT_NE(usage_error([&] {
+              (void)paths({.path = "none", .part = {1, 2}});
+            }).find("no image is found"),
+            std::string::npos);
+}
+
 TEST_F(InputsTest, ListsImagesInTheOrderOfTheirPathsBytes) {
   for (const char* const path : {"b/2.png", "b/10.png", "a.png", "B.png", "b.png", "b-c/1.png", "ä.png"}) {
     draw(path);
