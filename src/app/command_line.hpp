@@ -57,6 +57,25 @@ struct PlanCommand {
 };
 [[nodiscard]] ExitCode carry_out(const PlanCommand& command);
 
+struct SubmitCommand {
+  std::filesystem::path job;
+  std::string output;             ///< as of run
+  std::vector<std::string> sets;  ///< as of run
+  std::string partition;          ///< empty: the cluster's default
+  std::string script;             ///< name of a template; empty: by gpus and parts
+  std::optional<int> nodes;
+  std::optional<int> tasks_per_node;
+  std::optional<int> cores_per_task;
+  int gpus = 0;                               ///< of each node
+  std::optional<std::uint64_t> memory_bytes;  ///< of each node
+  std::optional<std::chrono::seconds> time;
+  std::chrono::seconds within{3600};  ///< as many nodes as make the run so short
+  int parts = 0;                      ///< jobs of an array; 0: no array
+  std::vector<std::string> sbatch;    ///< "--constraint=ib"
+  bool dry_run = false;
+};
+[[nodiscard]] ExitCode carry_out(const SubmitCommand& command);
+
 struct VerifyCommand {
   std::filesystem::path run;
   bool repair = false;                ///< make whole what is not
@@ -162,6 +181,7 @@ using Command = std::variant<HelpRequest,          //
                              InitCommand,          //
                              DoctorCommand,        //
                              RunCommand,           //
+                             SubmitCommand,        //
                              PlanCommand,          //
                              StatusCommand,        //
                              TopCommand,           //

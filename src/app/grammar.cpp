@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/byte_size.hpp"
 #include "base/error.hpp"
 #include "config/scalars.hpp"
 
@@ -130,6 +131,59 @@ void declare_plan(CLI::App& command, PlanCommand& plan) {
   command.add_flag("--retry-failed", plan.retry_failed, "As `run --retry-failed`");
   add_format(command, plan.format);
   command.footer("Example: pantile plan job.yaml --what-if nodes=4,cap=8GiB");
+}
+
+/// A quantity with a unit, as the job file has them.
+template <class Value, class Parse>
+void add_quantity(CLI::App& command, const char* name, Value& value, Parse parse, const char* examples,
+                  const char* type, const std::string& doc) {
+  const auto take = [&value, parse, examples](const CLI::results_t& words) {
+    const auto parsed = parse(words[0]);
+    if (!parsed || *parsed <= std::remove_cvref_t<decltype(*parsed)>{}) {
+      throw CLI::ValidationError{fmt::format("'{}' is none such as {}", words[0], examples)};
+    }
+    value = *parsed;
+    return true;
+  };
+  command.add_option(name, take, doc)->type_name(type);
+}
+
+std::optional<std::chrono::seconds> whole_seconds(const std::string& text) {
+  const auto duration = parse_duration(text);
+  return duration ? std::optional{std::chrono::ceil<std::chrono::seconds>(*duration)} : std::nullopt;
+}
+
+void declare_submit(CLI::App& command, SubmitCommand& submit) {
+  constexpr int many = 1 << 16;
+  add_job(command, submit.job)->required();
+  command.add_flag("--dry-run", submit.dry_run, "Print the batch script; queue nothing");
+  add_quantity(command, "--within", submit.within, whole_seconds, "1h, 90min", "DURATION",
+               "Take as many nodes as make the run so short (1h)");
+  command.add_option("--nodes", submit.nodes, "So many nodes")->check(CLI::Range(1, many))->type_name("N");
+  command.add_option("--tasks-per-node", submit.tasks_per_node, "Ranks on each node")
+      ->check(CLI::Range(1, many))
+      ->type_name("N");
+  command.add_option("--cpus-per-task", submit.cores_per_task, "Cores of each rank")
+      ->check(CLI::Range(1, many))
+      ->type_name("N");
+  command.add_option("--gpus", submit.gpus, "GPUs of each node")->check(CLI::Range(1, 1024))->type_name("N");
+  add_quantity(command, "--mem", submit.memory_bytes, parse_byte_size, "32GiB, 500MiB", "SIZE", "Memory of each node");
+  add_quantity(command, "--time", submit.time, whole_seconds, "4h, 90min", "DURATION", "Time limit of the job");
+  command.add_option("--partition", submit.partition, "Queue, in place of the cluster's default")->type_name("NAME");
+  command.add_option("--array", submit.parts, "N jobs of one process, each on a part of the items")
+      ->check(CLI::Range(1, 100'000))
+      ->type_name("N");
+  command.add_option("--template", submit.script, "Which script: cpu, gpu, mixed or array")
+      ->check(CLI::IsMember({"cpu", "gpu", "mixed", "array"}))
+      ->type_name("NAME");
+  command.add_option("--sbatch", submit.sbatch, "A further option of sbatch: --sbatch=--account=lab")
+      ->type_name("OPTION")
+      ->allow_extra_args(false);
+  add_output(command, submit.output);
+  add_sets(command, submit.sets);
+  command.footer(
+      "All that can be checked is, before the job is queued; its number goes to stdout.\n"
+      "Example: pantile submit job.yaml --within 2h --partition long");
 }
 
 void declare_status(CLI::App& command, StatusCommand& status) {
@@ -297,6 +351,7 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   config.footer("Example: pantile config keys memory");
   add(app_, "plan", "Say what a run would do: tiles, memory, time, disk", declare_plan).group(work);
   add(app_, "run", "Run a job, or go on with it where it stopped", declare_run).group(work);
+  add(app_, "submit", "Put a job into the queue of a Slurm cluster", declare_submit).group(work);
   add(app_, "status", "Say how far a run is", declare_status).group(work);
   add(app_, "top", "Watch a run: progress, devices, memory", declare_top).group(work);
   add(app_, "ctl", "Ask a running run to stop", declare_ctl).group(work);
@@ -309,9 +364,7 @@ Grammar::Grammar() : app_{"Pantile runs neural networks over very many images, o
   add(app_, "completion", "Print a script that completes commands in your shell", declare_completion).group(more);
   add(app_, "version", "Say what this pantile is made of", declare_version).group(more);
   // Last: a command takes over the footer that there is when it is added.
-  app_.footer(
-      "Example: pantile init pages --model my-model.onnx && pantile run job.yaml\n"
-      "pantile COMMAND --help says more. Exit codes: docs/commands.md");
+  app_.footer("Begin with: pantile init pages --model my-model.onnx; pantile COMMAND --help");
 }
 
 const CLI::App& Grammar::reached() const {

@@ -228,7 +228,8 @@ Prediction predict(const Prospect& job, const RunConfig& config, int ranks, int 
   const std::vector<double> seconds = seconds_of(job, costs, node_macs_per_s / workers, prediction.tiles.lanes);
   const std::vector<double> speeds(static_cast<std::size_t>(prediction.workers), 1.0);
   const double work_s = forecast(job.work, seconds, speeds, scheduler_settings(job, prediction.workers)).makespan_s;
-  const double all_s = device.open_s() + finish_s + (ranks > 1 ? launch_s : 0) + work_s;
+  prediction.fixed_s = device.open_s() + finish_s + (ranks > 1 ? launch_s : 0);
+  const double all_s = prediction.fixed_s + work_s;
   prediction.time = {all_s * faster, all_s, all_s * slower};
   return prediction;
 }

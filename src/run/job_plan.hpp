@@ -51,6 +51,7 @@ struct Prediction {
   std::vector<ResolutionClass> classes;  ///< the smallest first
   std::uint64_t peak_bytes = 0;          ///< of a device
   Duration time;                         ///< from the command until its end
+  double fixed_s = 0;                    ///< of `time.likely_s`: what more devices do not shorten
 };
 
 struct JobPlan {

@@ -1,0 +1,31 @@
+#pragma once
+// The queues (partitions) of the Slurm cluster that this machine belongs to.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/allotment.hpp"
+
+namespace pantile {
+
+struct SlurmQueue {
+  std::string name;
+  bool is_default = false;
+  QueueNodes nodes;
+};
+
+/// What `sinfo -h -o "%P|%D|%c|%m|%G|%l|%a"` prints. Of a queue of several kinds of nodes the weakest counts; queues
+/// that are down are left out. Pure.
+[[nodiscard]] std::vector<SlurmQueue> parse_queues(std::string_view text);
+
+/// "1-12:00:00", "30:00", "infinite": nothing for the last, and for what is no time. Pure.
+[[nodiscard]] std::optional<std::chrono::seconds> parse_slurm_time(std::string_view text);
+/// "1-12:00:00", as sbatch takes it. Pure.
+[[nodiscard]] std::string slurm_time(std::chrono::seconds time);
+
+/// Empty if there is no Slurm here, or it does not answer.
+[[nodiscard]] std::vector<SlurmQueue> slurm_queues();
+
+}  // namespace pantile
