@@ -7,6 +7,7 @@
 #include <climits>
 #include <cstdlib>
 #include <list>
+#include <numeric>
 #include <string>
 #include <thread>
 
@@ -104,6 +105,13 @@ class MpiTransport final : public Transport {
   std::list<Outgoing> outgoing_;
 };
 
+/// To be freed by the caller.
+MPI_Comm ranks_of_this_node() {
+  MPI_Comm node = MPI_COMM_NULL;
+  check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "finding the node's ranks");
+  return node;
+}
+
 }  // namespace
 
 bool launched_as_rank() {
@@ -120,8 +128,7 @@ Environment::Environment() {
   }
   check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "asking for the rank");
   check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "asking for the size");
-  MPI_Comm node = MPI_COMM_NULL;
-  check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "finding the node's ranks");
+  MPI_Comm node = ranks_of_this_node();
   check(MPI_Comm_rank(node, &local_rank_), "asking for the local rank");
   check(MPI_Comm_size(node, &local_size_), "asking for the local size");
   int lowest = rank_;
@@ -151,6 +158,25 @@ void Environment::abort() const {
   constexpr int killed = 137;
   MPI_Abort(MPI_COMM_WORLD, killed);
   std::_Exit(killed);
+}
+
+std::vector<Bytes> Environment::exchange_on_node(const Bytes& own) const {
+  MPI_Comm node = ranks_of_this_node();
+  const auto ranks = static_cast<std::size_t>(local_size_);
+  int bytes = static_cast<int>(own.size());
+  std::vector<int> sizes(ranks);
+  check(MPI_Allgather(&bytes, 1, MPI_INT, sizes.data(), 1, MPI_INT, node), "asking the node's ranks");
+  std::vector<int> begins(ranks);
+  std::exclusive_scan(sizes.begin(), sizes.end(), begins.begin(), 0);
+  Bytes all(static_cast<std::size_t>(begins.back() + sizes.back()));
+  check(MPI_Allgatherv(own.data(), bytes, MPI_BYTE, all.data(), sizes.data(), begins.data(), MPI_BYTE, node),
+        "asking the node's ranks");
+  check(MPI_Comm_free(&node), "freeing the node's communicator");
+  std::vector<Bytes> told;
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    told.emplace_back(all.begin() + begins[rank], all.begin() + begins[rank] + sizes[rank]);
+  }
+  return told;
 }
 
 std::string Environment::version() {

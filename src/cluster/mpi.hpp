@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cluster/transport.hpp"
 
@@ -31,6 +32,8 @@ class Environment {
   [[nodiscard]] int local_size() const noexcept { return local_size_; }
   /// True if world rank 0 runs on this node: it coordinates only, and leaves its share of the cores to the workers.
   [[nodiscard]] bool coordinator_here() const noexcept { return coordinator_here_; }
+  /// What each rank of this node says, by local rank; all of them call this at the same time.
+  [[nodiscard]] std::vector<Bytes> exchange_on_node(const Bytes& own) const;
   /// "Open MPI v4.1.4".
   [[nodiscard]] static std::string version();
 

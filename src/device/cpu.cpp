@@ -67,7 +67,7 @@ std::string cpu_device_class() {
   return "cpu:base";
 }
 
-int usable_cores() {
+std::vector<int> usable_core_numbers() {
   struct FreeSet {
     void operator()(cpu_set_t* set) const { CPU_FREE(set); }
   };
@@ -76,12 +76,21 @@ int usable_cores() {
     const std::unique_ptr<cpu_set_t, FreeSet> set{CPU_ALLOC(static_cast<std::size_t>(size))};
     const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(size));
     CPU_ZERO_S(bytes, set.get());
-    if (::sched_getaffinity(0, bytes, set.get()) == 0) {
-      return std::max(1, CPU_COUNT_S(bytes, set.get()));
+    if (::sched_getaffinity(0, bytes, set.get()) != 0) {
+      continue;
     }
+    std::vector<int> numbers;
+    for (int core = 0; core < size; ++core) {
+      if (CPU_ISSET_S(static_cast<std::size_t>(core), bytes, set.get())) {
+        numbers.push_back(core);
+      }
+    }
+    return numbers;
   }
-  return 1;
+  return {0};
 }
+
+int usable_cores() { return std::max(1, static_cast<int>(usable_core_numbers().size())); }
 
 std::optional<double> cpu_quota(const fs::path& root) {
   std::optional<double> least;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pantile {
 
@@ -12,7 +13,10 @@ namespace pantile {
 /// the kernels that ONNX Runtime's MLAS picks, and those differ in the order of their sums.
 [[nodiscard]] std::string cpu_device_class();
 
-/// Cores in our cpuset, at least 1: what taskset, Slurm and containers left us, not what the machine has.
+/// Numbers of the cores in our cpuset, in order: what taskset, Slurm and containers left us, not what the machine has.
+/// {0} if nobody tells.
+[[nodiscard]] std::vector<int> usable_core_numbers();
+/// How many they are.
 [[nodiscard]] int usable_cores();
 
 /// Cores' worth of time that the cgroup gives (v2 or v1, the strictest on the way up): 1.5 of `docker run --cpus 1.5`.

@@ -8,6 +8,7 @@
 #include "base/byte_size.hpp"
 #include "device/cpu.hpp"
 #include "image/block_grid.hpp"
+#include "report/live.hpp"
 #include "run/stage_setup.hpp"
 
 namespace pantile {
@@ -20,10 +21,12 @@ std::uint64_t arena_capacity(std::uint64_t output_channels) {
   return std::max(256 * MiB, std::uint64_t{block_side_px} * block_side_px * output_channels);
 }
 
+NodeShare share_here(int workers) {
+  return {.device = host_name() + ":cpu0", .cores = (usable_cores() + workers - 1) / workers, .workers = workers};
+}
+
 int lanes_for(const RunConfig& config, const NodeShare& share) {
-  const int cores = usable_cores();
-  const int own = cores / share.workers + (share.worker < cores % share.workers ? 1 : 0);
-  return config.devices.jobs_per_device.value_or(std::max(1, own));
+  return config.devices.jobs_per_device.value_or(share.cores);
 }
 
 namespace {

@@ -17,9 +17,11 @@ namespace pantile {
 /// Which share of its node a worker has.
 struct NodeShare {
   std::string device;  ///< "node1:cpu0"
-  int worker = 0;      ///< among the workers of this node
-  int workers = 1;
+  int cores = 1;       ///< for threads of its own
+  int workers = 1;     ///< of this node
 };
+/// Of the first of `workers` that share this machine's cores.
+[[nodiscard]] NodeShare share_here(int workers);
 
 /// The cap of this worker's device by the config, bytes. Throws Error if the machine does not tell its memory.
 [[nodiscard]] std::uint64_t device_cap(const MemoryConfig& memory, const NodeShare& share);

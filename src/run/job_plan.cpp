@@ -198,7 +198,7 @@ std::vector<double> seconds_of(const Prospect& job, Costs& costs, double macs_pe
 /// The job on `nodes` nodes like this one, with `workers` workers each.
 Prediction predict(const Prospect& job, const RunConfig& config, int ranks, int nodes) {
   const int workers = std::max(1, ranks - 1);
-  const NodeShare share{.device = host_name() + ":cpu0", .worker = 0, .workers = workers};
+  const NodeShare share = share_here(workers);
   DeviceOnTrial device{config, job, share};
   const std::vector<ExtentClass> extents = job.extent_classes(planned_extents);
   const int lanes = lanes_for(config, share);

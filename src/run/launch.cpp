@@ -5,11 +5,13 @@
 #include <optional>
 #include <thread>
 
+#include "base/fields.hpp"
 #include "base/hdf5.hpp"
 #include "base/log.hpp"
 #include "cluster/in_process.hpp"
 #include "cluster/mpi.hpp"
 #include "cluster/put_back.hpp"
+#include "device/node_resources.hpp"
 #include "run/coordinator.hpp"
 #include "run/deadline.hpp"
 #include "run/disk_needs.hpp"
@@ -43,12 +45,21 @@ ExitCode lead(Job& job, Transport& transport, const Launch& launch) {
   return conclusion.code;
 }
 
+/// All ranks of the node call this at the same time; rank 0 of the world throws away what it learns.
 NodeShare share_of(const mpi::Environment& environment) {
-  const int coordinators = environment.coordinator_here() ? 1 : 0;
-  const int worker = environment.local_rank() - coordinators;
-  return {.device = fmt::format("{}:cpu{}", host_name(), worker),
-          .worker = worker,
-          .workers = environment.local_size() - coordinators};
+  const std::vector<Bytes> told = environment.exchange_on_node(encode(resources_here()));
+  const std::size_t coordinators = environment.coordinator_here() ? 1 : 0;
+  std::vector<NodeResources> workers;
+  for (std::size_t at = coordinators; at < told.size(); ++at) {
+    workers.push_back(decode<NodeResources>(told[at]));
+  }
+  const auto worker = static_cast<std::size_t>(environment.local_rank()) - coordinators;
+  if (worker >= workers.size()) {
+    return {};
+  }
+  return {.device = fmt::format("{}:{}", host_name(), deal_devices(workers)[worker]),
+          .cores = deal_cores(workers)[worker],
+          .workers = static_cast<int>(workers.size())};
 }
 
 /// Rank 0. What stops the job before it starts must also stop the ranks that wait for it.
@@ -76,8 +87,7 @@ ExitCode run_in_process(const Launch& launch) {
   const auto ends = in_process_ends(2);
   std::jthread worker;
   if (!job.work.items().empty()) {
-    worker = std::jthread{
-        [&] { static_cast<void>(run_worker(*ends[1], {.device = host_name() + ":cpu0", .worker = 0, .workers = 1})); }};
+    worker = std::jthread{[&] { static_cast<void>(run_worker(*ends[1], share_here(1))); }};
   }
   return lead(job, *ends[0], launch);
 }
@@ -89,10 +99,11 @@ ExitCode run_as_rank(const Launch& launch) {
     return run_in_process(launch);
   }
   const std::unique_ptr<Transport> transport = environment.transport();
+  const NodeShare share = share_of(environment);
   try {
     if (environment.rank() != 0) {
       log::set_prefix(fmt::format("rank {}", environment.rank()));
-      return run_worker(*transport, share_of(environment));
+      return run_worker(*transport, share);
     }
     const ExitCode code = coordinate_world(*transport, launch);
     environment.leave_with(static_cast<int>(code));

@@ -43,7 +43,7 @@ namespace {
 class Maker {
  public:
   Maker(const RunConfig& config, const Hash128& model_digest, int output_channels)
-      : share_{.device = host_name() + ":cpu0", .worker = 0, .workers = 1},
+      : share_{share_here(1)},
         arena_{arena_capacity(static_cast<std::uint64_t>(output_channels))},
         maker_{host_executor(config.devices.isolation, arena_),
                {.config = effective_text(config),

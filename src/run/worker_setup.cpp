@@ -32,8 +32,7 @@ ShardThread::Settings shard_settings(const Welcome& welcome, const RunConfig& co
 }
 
 ProbedBatch probe_batch(const ProbeBatch& batch, const NodeShare& share) {
-  const int threads = probe_threads(std::max(1, usable_cores() / std::max(1, share.workers)));
-  return {batch.task, probe_places(batch.places, threads)};
+  return {batch.task, probe_places(batch.places, probe_threads(share.cores))};
 }
 
 void expect_inputs(const std::vector<std::string>& roots) {

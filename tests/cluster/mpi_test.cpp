@@ -94,8 +94,19 @@ void idle(Transport& transport) {
   expect(looks < 2000, "a rank that waits a second looks for messages about a thousand times");
 }
 
+/// Each rank says something of another length, rank 1 nothing at all; all of the node hear the same.
+void exchange(const mpi::Environment& environment) {
+  const auto words = [](int rank) { return Bytes(static_cast<std::size_t>(rank == 1 ? 0 : rank + 1), std::byte{7}); };
+  const std::vector<Bytes> told = environment.exchange_on_node(words(environment.local_rank()));
+  expect(static_cast<int>(told.size()) == environment.local_size(), "every rank of the node is heard");
+  for (int rank = 0; rank < environment.local_size(); ++rank) {
+    expect(told[static_cast<std::size_t>(rank)] == words(rank), "its words arrive as they were, in the order of ranks");
+  }
+}
+
 int run() {
   mpi::Environment environment;
+  exchange(environment);
   const auto transport = environment.transport();
   ring(*transport);
   storm(*transport);

@@ -6,7 +6,7 @@
 namespace pantile::sim {
 
 WorkerParts Cluster::worker_parts(Rank& rank) {
-  return {.share = {.device = "sim", .worker = rank.number - 1, .workers = rank.life.plan.workers},
+  return {.share = {.device = "sim", .cores = 1, .workers = rank.life.plan.workers},
           .now_us = [this] { return time_.now_us(); },
           .host_executor =
               [this, &rank](DevicesConfig::Isolation, const Arena& arena) {
