@@ -16,6 +16,7 @@
 #include "run/deadline.hpp"
 #include "run/disk_needs.hpp"
 #include "run/probe_spread.hpp"
+#include "run/signals.hpp"
 #include "run/worker.hpp"
 
 namespace pantile {
@@ -103,9 +104,12 @@ ExitCode run_as_rank(const Launch& launch) {
   try {
     if (environment.rank() != 0) {
       log::set_prefix(fmt::format("rank {}", environment.rank()));
-      return run_worker(*transport, share);
+      const ExitCode code = run_worker(*transport, share);
+      ignore_stop_signals();
+      return code;
     }
     const ExitCode code = coordinate_world(*transport, launch);
+    ignore_stop_signals();
     environment.leave_with(static_cast<int>(code));
     return code;
   } catch (const PeerLost& error) {

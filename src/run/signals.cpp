@@ -39,6 +39,12 @@ void watch_stop_signals(bool second_leaves) {
   }
 }
 
+void ignore_stop_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR2}) {
+    std::signal(signal, SIG_IGN);
+  }
+}
+
 int stop_signals() noexcept { return count.load(); }
 
 int first_stop_signal() noexcept { return first.load(); }

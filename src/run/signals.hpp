@@ -8,6 +8,10 @@ namespace pantile {
 /// says nothing new.
 void watch_stop_signals(bool second_leaves);
 
+/// From here on stop signals change nothing: the run's code is known, and only MPI is left. Launchers end what is left
+/// of a world by SIGTERM as soon as its first rank has gone with 75.
+void ignore_stop_signals();
+
 /// How many stop signals came so far. Any thread.
 [[nodiscard]] int stop_signals() noexcept;
 
