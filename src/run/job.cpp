@@ -17,6 +17,7 @@
 #include "image/block_grid.hpp"
 #include "report/live.hpp"
 #include "run/item_decoder.hpp"
+#include "run/slurm_job.hpp"
 #include "run/stage_setup.hpp"
 #include "store/adopt.hpp"
 #include "store/catalog_file.hpp"
@@ -301,6 +302,7 @@ Job prepare_job(const RunConfig& config, const Start& start, const ProbeHeaders&
   }
   std::string run_id = folder.claim_identity(prospect.identity);
   Journal journal = Journal::open(layout.journal(), prospect.state);
+  expect_requeues_to_help(prospect.state.starts_in_vain());
   journal.pass_over(latest_epoch(layout));
   Renewal renewal;
   if (stored) {

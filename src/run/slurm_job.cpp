@@ -1,11 +1,14 @@
 #include "run/slurm_job.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <ctime>
 #include <string>
 #include <string_view>
 
+#include "base/error.hpp"
 #include "base/log.hpp"
 #include "run/short_command.hpp"
 
@@ -13,6 +16,9 @@ namespace pantile {
 namespace {
 
 constexpr std::chrono::seconds patience{5};
+
+/// A preemption, or a node that dies, may come before the first shard is sealed; five times in a row it is no chance.
+constexpr std::uint32_t most_starts_in_vain = 5;
 
 std::optional<WallTime> seconds_since_epoch(std::string_view text) {
   std::int64_t seconds = 0;
@@ -58,6 +64,28 @@ bool is_in_requeuable_job() {
   const ShortCommand asked = run_short_command({"scontrol", "-o", "show", "job", job}, patience);
   return asked.output.find(" Requeue=1 ") != std::string::npos &&
          asked.output.find(" BatchFlag=1 ") != std::string::npos;
+}
+
+bool keep_slurm_job_from_requeue() {
+  if (!is_in_requeuable_job()) {
+    return false;
+  }
+  const std::string job = fmt::format("JobId={}", std::getenv("SLURM_JOB_ID"));
+  return run_short_command({"scontrol", "update", job, "Requeue=0"}, patience).code == 0;
+}
+
+void expect_requeues_to_help(std::uint32_t starts_in_vain) {
+  const char* const text = std::getenv("SLURM_RESTART_COUNT");
+  const std::string_view given = text != nullptr ? text : "";
+  std::uint32_t restarts = 0;
+  std::from_chars(given.data(), given.data() + given.size(), restarts);
+  if (restarts >= most_starts_in_vain && starts_in_vain >= most_starts_in_vain) {
+    throw Error{
+        fmt::format("the last {} starts of this run have committed nothing, and Slurm has queued this job again {} "
+                    "times: giving up. "
+                    "What was committed before is safe. See why in the job's log, then submit it anew.",
+                    starts_in_vain, restarts)};
+  }
 }
 
 }  // namespace pantile

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "report/live.hpp"
@@ -12,5 +13,14 @@ namespace pantile {
 
 /// We are in a Slurm batch job that may be queued again (Requeue=1), as `scontrol` says.
 [[nodiscard]] bool is_in_requeuable_job();
+
+/// The Slurm batch job that we are in shall not be queued again: who drains its run by hand has other plans with it
+/// than its script. True if that is so now. Asks Slurm twice, for five seconds at most each; false at once outside of
+/// it.
+[[nodiscard]] bool keep_slurm_job_from_requeue();
+
+/// Throws Error in a Slurm job that comes back again and again (SLURM_RESTART_COUNT) to a run whose last starts have
+/// all committed nothing: its script would queue it for ever. A job that a person submits anew may always try.
+void expect_requeues_to_help(std::uint32_t starts_in_vain);
 
 }  // namespace pantile

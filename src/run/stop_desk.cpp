@@ -10,6 +10,7 @@
 #include "run/control.hpp"
 #include "run/memory_desk.hpp"
 #include "run/signals.hpp"
+#include "run/slurm_job.hpp"
 
 namespace pantile {
 
@@ -54,11 +55,13 @@ Wishes StopDesk::look(LiveState& live) {
     if (!wish || patience_s < wish->patience_s) {
       wish = StopWish{fmt::format("`pantile ctl` asks to {}", request.text), patience_s};
     }
-    add_answer(live, {.id = request.id,
-                      .request = request.text,
-                      .granted = true,
-                      .answer = drains ? "finishing what is in flight, then the run ends with exit code 75"
-                                       : "sealing what is computed, then the run ends with exit code 75"});
+    add_answer(live,
+               {.id = request.id,
+                .request = request.text,
+                .granted = true,
+                .answer = fmt::format("{}, then the run ends with exit code 75{}",
+                                      drains ? "finishing what is in flight" : "sealing what is computed",
+                                      keep_slurm_job_from_requeue() ? "; its Slurm job is not queued again" : "")});
   }
   return {.stop = std::move(wish), .sets = std::move(sets)};
 }

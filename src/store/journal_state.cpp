@@ -46,6 +46,7 @@ void JournalState::on(const RunStart& start) {
     ended_once_ = false;
   }
   ended_once_ = ended_once_ || start.repairs;
+  ++starts_in_vain_;
   items_ = start.items;
   outputs_ = start.outputs;
   plan_ = start.plan;
@@ -100,6 +101,7 @@ void JournalState::take(const ShardCommit& commit) {
   shard_at_.emplace(shard.name, shards_.size());
   shards_.push_back(std::move(shard));
   end_.reset();
+  starts_in_vain_ = 0;
 }
 
 void JournalState::on(const AttemptFailed& failed) {
@@ -116,6 +118,7 @@ void JournalState::on(const ItemQuarantined& quarantine) {
   quarantine_[quarantine.item] = {quarantine.failure, quarantine.attempts};
   failed_attempts_.erase(quarantine.item);
   end_.reset();
+  starts_in_vain_ = 0;
 }
 
 void JournalState::on(const ShardRetired& retired) {
@@ -143,6 +146,7 @@ void JournalState::on(const RunEnd& end) {
   }
   end_ = end;
   ended_once_ = true;
+  starts_in_vain_ = 0;
 }
 
 void JournalState::on(const Release& release) {

@@ -79,6 +79,8 @@ class JournalState {
   [[nodiscard]] const std::optional<RunEnd>& end() const noexcept { return end_; }
   /// All was done once, and whatever is pending since was lost: nothing was added, and nothing let out of quarantine.
   [[nodiscard]] bool ended_once() const noexcept { return ended_once_; }
+  /// How many starts in a row, the last included, have left nothing: no shard, no item in quarantine.
+  [[nodiscard]] std::uint32_t starts_in_vain() const noexcept { return starts_in_vain_; }
   /// The last RunStart's text of run.yaml; empty if there was none.
   [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
   /// Where relative paths of plan() count from.
@@ -127,6 +129,7 @@ class JournalState {
   Hash128 content_sum_;
   std::optional<RunEnd> end_;
   bool ended_once_ = false;
+  std::uint32_t starts_in_vain_ = 0;
   std::string identity_;
   std::string folder_;
   Hash128 catalog_digest_;

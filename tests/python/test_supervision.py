@@ -107,6 +107,29 @@ def test_it_gives_up_when_restarts_commit_nothing(tmp_path: Path, undisturbed: s
     assert digest(output) == undisturbed
 
 
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_a_slurm_job_that_comes_back_in_vain_is_given_up(tmp_path: Path, undisturbed: str, ranks: str) -> None:
+    output = tmp_path / "out"
+    job = Job(tmp_path, inputs=INPUTS).write()
+    job.write_text(job.read_text().replace("seal_after: 1s", "seal_after: 1h"))
+    for _ in range(5):
+        epoch = json.loads((output / "live.json").read_text())["epoch"] if output.exists() else 0
+        process = start(job, output, "--ranks", "1")
+        until = time.monotonic() + 60
+        while not (output / "live.json").exists() or json.loads((output / "live.json").read_text() or "{}").get("epoch", 0) <= epoch:
+            assert time.monotonic() < until, "the run does not start"
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+    environ = environment() | {"SLURM_RESTART_COUNT": "5"}
+    command = [str(BINARY), "run", str(job), "--output", str(output), "--ranks", ranks]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "the last 5 starts of this run have committed nothing" in done.stderr
+    run(job, output, "--ranks", ranks)  # submitted anew
+    assert digest(output) == undisturbed
+
+
 def test_an_mpirun_that_has_lost_its_ranks_is_not_waited_for(tmp_path: Path, undisturbed: str) -> None:
     """The first mpirun starts something that dies at once, and hangs: no rank has said a word by then."""
     (tmp_path / "bin").mkdir()

@@ -16,6 +16,7 @@
 #include "run/lifeline.hpp"
 #include "run/loss.hpp"
 #include "run/short_command.hpp"
+#include "run/slurm_job.hpp"
 
 namespace pantile {
 namespace {
@@ -119,6 +120,17 @@ TEST(Lifeline, ASupervisorOfThisMachineIsWatchedAndNoOther) {
   EXPECT_FALSE(SupervisorWatch{}.is_gone());
   ::unsetenv(supervised_variable);
   EXPECT_FALSE(SupervisorWatch{}.is_gone());
+}
+
+TEST(SlurmJob, ThatComesBackInVainIsGivenUp) {
+  ::unsetenv("SLURM_RESTART_COUNT");
+  EXPECT_NO_THROW(expect_requeues_to_help(100)) << "a person's own tries are not counted";
+  ::setenv("SLURM_RESTART_COUNT", "5", 1);
+  EXPECT_NO_THROW(expect_requeues_to_help(4));
+  EXPECT_THROW(expect_requeues_to_help(5), Error);
+  ::setenv("SLURM_RESTART_COUNT", "4", 1);
+  EXPECT_NO_THROW(expect_requeues_to_help(5)) << "those before were not this job's";
+  ::unsetenv("SLURM_RESTART_COUNT");
 }
 
 TEST(Ranks, OfThisStartAreFoundAndEnded) {

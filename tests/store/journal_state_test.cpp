@@ -63,6 +63,19 @@ TEST(JournalState, CountsAnItemDoneWithItsLastOutput) {
   EXPECT_EQ(state.done_items(), 1U);
 }
 
+TEST(JournalState, CountsStartsThatLeftNothing) {
+  JournalState state = started(10);
+  EXPECT_EQ(state.starts_in_vain(), 1U) << "so far";
+  state.apply(Epoch{2}, start(10));
+  EXPECT_EQ(state.starts_in_vain(), 2U);
+  state.apply(Epoch{2}, commit(0, {lone(3)}, 2));
+  EXPECT_EQ(state.starts_in_vain(), 0U);
+  state.apply(Epoch{3}, start(10));
+  EXPECT_EQ(state.starts_in_vain(), 1U);
+  state.apply(Epoch{3}, ItemQuarantined{ItemId{4}, 3, {}});
+  EXPECT_EQ(state.starts_in_vain(), 0U);
+}
+
 TEST(JournalState, RefusesABlockThatIsCommittedAlready) {
   JournalState state = started(20);
   state.apply(Epoch{1}, commit(0, {lone(2, 5), part(15, 0, 4)}));
