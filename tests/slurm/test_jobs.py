@@ -1,0 +1,206 @@
+"""The templates of slurm/ on a real Slurm: whatever happens to a job, it ends with the results of an undisturbed run."""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, until
+from runs import PAGES, Job
+
+LAUNCHERS = ("mpirun", "srun")
+_one = threading.Lock()
+
+
+class Run:
+    """A job in a folder of its own, about a page copies × 15 images large, and what Slurm has of it."""
+
+    def __init__(self, cluster: Cluster, name: str, copies: int, nodes: list[str]) -> None:
+        self.cluster = cluster
+        self.copies = copies
+        self.nodes = nodes
+        self.folder = cluster.folder / name
+        # One lane a worker: as fast on sixteen cores as on two, so that a run still works when something happens to it.
+        self.job = Job(self.folder, inputs=[PAGES] * copies, keys=["devices: {jobs_per_device: 1}"]).write()
+        self.output = self.folder / "out"
+
+    def options(self, tasks: int, nodes: list[str] | None = None) -> list[str]:
+        nodes = nodes or self.nodes
+        return [f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", f"--ntasks-per-node={tasks}",
+                "--cpus-per-task=1", "--mem=2000M", "--time=30"]  # fmt: skip
+
+    def submit(self, *more: str, script: str = "cpu.sbatch", tasks: int = 1, nodes: list[str] | None = None, launch: str = "mpirun") -> str:
+        return self.cluster.sbatch(script, "job.yaml", options=[*self.options(tasks, nodes), *more], cwd=self.folder, PANTILE_LAUNCH=launch)
+
+    def status(self) -> dict:
+        return json.loads(self.cluster.pantile("status", self.output, "--format", "json"))
+
+    def shards(self) -> int:
+        return len(list((self.output / "shards").glob("*.h5")))
+
+    def wait_for_shard(self, job: str, more_than: int = 0) -> None:
+        """Until the job has committed something, and has more to do."""
+        until(f"job {job} seals a shard", lambda: self.shards() > more_than, log=lambda: self.cluster.log(job))
+
+    def digest(self) -> str:
+        report = json.loads(self.cluster.pantile("verify", self.output, "--format", "json"))
+        assert report["done"] == report["items"] == 15 * self.copies
+        return report["digest"]
+
+    def expect_same_results(self) -> None:
+        assert self.digest() == undisturbed(self.cluster, self.copies)
+
+
+@functools.cache
+def _undisturbed(cluster: Cluster, copies: int) -> str:
+    run = Run(cluster, f"undisturbed-{copies}", copies, [])
+    cluster.pantile("run", run.job, "--ranks", "1", "--quiet")
+    return run.digest()
+
+
+def undisturbed(cluster: Cluster, copies: int) -> str:
+    """The digest of one process, without Slurm."""
+    with _one:
+        return _undisturbed(cluster, copies)
+
+
+@pytest.mark.nodes(3)
+@pytest.mark.parametrize("launch", LAUNCHERS)
+def test_a_job_over_three_nodes_is_done(cluster: Cluster, nodes: list[str], launch: str) -> None:
+    run = Run(cluster, f"plain-{launch}", 2, nodes)
+    job = run.submit(launch=launch)
+    assert cluster.wait(job) == "COMPLETED", cluster.log(job)
+    assert "3 ranks, 30 items" in cluster.log(job)
+    assert "exit 0" in cluster.log(job)
+    assert ("starting mpirun" in cluster.log(job)) == (launch == "mpirun")
+    run.expect_same_results()
+
+
+@pytest.mark.nodes(3)
+@pytest.mark.parametrize("launch", LAUNCHERS)
+def test_a_signal_drains_and_the_job_comes_back_and_is_done(cluster: Cluster, nodes: list[str], launch: str) -> None:
+    run = Run(cluster, f"signal-{launch}", 4, nodes)
+    job = run.submit(launch=launch)
+    run.wait_for_shard(job)
+    cluster.signal(job)
+    cluster.wait_for_requeue(job)
+    log = cluster.log(job)
+    assert "a signal asks to stop: finishing what is in flight" in log
+    assert "pantile: exit 75, start 1 of this job: queueing it again" in log
+    assert run.status()["state"] == "stopped"
+    assert 0 < run.status()["done"] < 60
+    until("Slurm holds the job", lambda: cluster.info(job)["Reason"] == "BeginTime")
+    cluster.go_on(job)
+    assert cluster.restarts(job) == 1
+    run.expect_same_results()
+
+
+@pytest.mark.nodes(1)
+def test_slurms_own_signal_comes_before_the_time_limit(cluster: Cluster, nodes: list[str]) -> None:
+    run = Run(cluster, "limit", 60, nodes)
+    job = run.submit("--time=2", "--signal=B:USR2@60", tasks=2)
+    run.wait_for_shard(job)
+    cluster.wait_for_requeue(job, timeout=150)
+    assert "a signal asks to stop" in cluster.log(job)
+    assert "exit 75" in cluster.log(job)
+    assert run.status()["state"] == "stopped"
+    cluster.cancel(job)
+
+
+@pytest.mark.nodes(3)
+@pytest.mark.parametrize("launch", LAUNCHERS)
+def test_a_preempted_job_comes_back_and_is_done(cluster: Cluster, nodes: list[str], launch: str) -> None:
+    run = Run(cluster, f"preempted-{launch}", 4, nodes)
+    job = run.submit(launch=launch)
+    run.wait_for_shard(job)
+    urgent = cluster.sbatch(_script(run.folder, "sleep 1"), options=["--partition=urgent", f"--nodelist={nodes[1]}", "--mem=3000M"], cwd=run.folder)
+    cluster.wait_for_requeue(job)
+    cluster.wait(urgent, "COMPLETED")
+    cluster.go_on(job)
+    assert cluster.restarts(job) == 1
+    run.expect_same_results()
+
+
+@pytest.mark.nodes(3)
+@pytest.mark.parametrize("launch", LAUNCHERS)
+def test_a_node_without_power_costs_a_requeue(cluster: Cluster, nodes: list[str], launch: str) -> None:
+    run = Run(cluster, f"power-{launch}", 8, nodes)
+    job = run.submit(launch=launch)
+    run.wait_for_shard(job)
+    cluster.kill_node(nodes[2])
+    try:
+        cluster.wait_for_requeue(job)
+    finally:
+        cluster.revive(nodes[2])
+    cluster.go_on(job)
+    assert cluster.restarts(job) >= 1
+    run.expect_same_results()
+
+
+@pytest.mark.nodes(3)
+@pytest.mark.parametrize("launch", LAUNCHERS)
+def test_a_killed_rank_costs_a_requeue_at_most(cluster: Cluster, nodes: list[str], launch: str) -> None:
+    run = Run(cluster, f"killed-{launch}", 4, nodes)
+    job = run.submit(launch=launch)
+    run.wait_for_shard(job)
+    for pid in cluster.processes(nodes[1], "pantile run job.yaml"):
+        cluster.exec(nodes[1], "kill", "-9", pid, code=None)
+    if launch == "srun":
+        cluster.wait_for_requeue(job)
+        assert "exit 137" in cluster.log(job) or "exit 143" in cluster.log(job)
+    cluster.go_on(job)
+    assert cluster.restarts(job) == (1 if launch == "srun" else 0), "pantile starts them again itself, unless Slurm does"
+    assert ("starting again with 3 ranks" in cluster.log(job)) == (launch == "mpirun")
+    run.expect_same_results()
+
+
+@pytest.mark.nodes(1)
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 75, 137, 143, 205])
+@pytest.mark.parametrize("script", ["cpu.sbatch", "gpu.sbatch", "mixed.sbatch", "array.sbatch"])
+def test_an_exit_code_that_a_restart_mends_is_a_requeue(cluster: Cluster, nodes: list[str], script: str, code: int) -> None:
+    folder = cluster.folder / f"code-{script}-{code}"
+    folder.mkdir()
+    stub = _script(folder, f'[ -n "${{SLURM_RESTART_COUNT:-}}" ] || exit {code}; echo "back with $*"')
+    options = [f"--nodelist={nodes[0]}", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
+    options += ["--gres=gpu:1"] if script in ("gpu.sbatch", "mixed.sbatch") else []
+    options += ["--array=0"] if script == "array.sbatch" else []
+    job = cluster.sbatch(script, "a.yaml", options=options, cwd=folder, PANTILE=str(stub))
+    if code in (75, 137, 143, 205):
+        cluster.go_on(job)
+        assert f"exit {code}, start 1 of this job" in cluster.log(job)
+        assert "back with run a.yaml" in cluster.log(job)
+    else:
+        assert cluster.wait(job) == ("COMPLETED" if code == 0 else "FAILED")
+        assert cluster.info(job)["ExitCode"] == f"{code}:0"
+        assert cluster.restarts(job) == 0
+
+
+@pytest.mark.nodes(3)
+def test_a_run_goes_on_with_more_nodes(cluster: Cluster, nodes: list[str]) -> None:
+    run = Run(cluster, "larger", 4, nodes)
+    small = run.submit(nodes=nodes[:1], tasks=2)
+    run.wait_for_shard(small)
+    said = cluster.pantile("ctl", run.output, "drain")
+    assert "its Slurm job is not queued again" in said
+    assert cluster.wait(small) == "FAILED"
+    assert cluster.info(small)["ExitCode"] == "75:0"
+    assert cluster.restarts(small) == 0, "it would compete with the larger one"
+    before = run.status()["done"]
+    assert 0 < before < 60
+    large = run.submit(tasks=2)
+    cluster.go_on(large)
+    assert f"{before} of 60" in cluster.log(large) or run.status()["done"] == 60
+    devices = {device["name"].split(":")[0] for device in run.status()["devices"]}
+    assert devices == set(nodes), "the rest was divided among all of them"
+    run.expect_same_results()
+
+
+def _script(folder: Path, text: str) -> Path:
+    path = folder / "script.sh"
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+    return path
