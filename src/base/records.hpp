@@ -57,7 +57,7 @@ struct BlockRow {
 
 /// Something that ran: what, where, from when to when. Microseconds of the rank's steady clock since its start.
 struct Span {
-  const char* what = "";  ///< a string literal: "decode", "compute", "write", "seal", …
+  const char* what = "";  ///< a string literal: "decode", "compute", "dropped", "write", "seal", …
   std::uint32_t lane = 0;
   ItemId item{};
   BlockId block{};

@@ -59,6 +59,7 @@ class Worker {
     ItemId item{};
     BlockRow row;
     Slot slot;
+    std::int64_t begun_us = 0;
   };
   using Items = std::unordered_map<ItemId, ItemInHand>;
 

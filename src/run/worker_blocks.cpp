@@ -134,7 +134,7 @@ void Worker::begin(ItemInHand& item, BlockRow row, const Slot& slot) {
                         .last_of_item = last,
                         .strip = item.strip},
                item.assigned.attempt > 1, now_s());
-  tickets_.emplace(ticket, Ticket{row.key.item, std::move(row), slot});
+  tickets_.emplace(ticket, Ticket{row.key.item, std::move(row), slot, parts_.now_us()});
   if (last) {
     waiting_.pop_front();
   }
@@ -155,6 +155,12 @@ void Worker::give_back_begun() {
   for (auto& [id, item] : items_) {
     if (!item.is_off()) {
       begun.push_back(id);
+    }
+  }
+  for (const auto& [number, ticket] : tickets_) {
+    if (!items_.at(ticket.item).is_off()) {  // The log shall show what a stop has cost.
+      log_->span({"dropped", 0, ticket.item, ticket.row.key.block, ticket.begun_us - log_start_us_,
+                  parts_.now_us() - log_start_us_});
     }
   }
   for (const ItemId id : begun) {
