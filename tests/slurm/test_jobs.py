@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 from cluster import Cluster, until
 from runs import PAGES, Job
@@ -46,6 +47,39 @@ class Run:
         """Until the job has committed something, and has more to do."""
         until(f"job {job} seals a shard", lambda: self.shards() > more_than, log=lambda: self.cluster.log(job))
 
+    def is_beyond(self, epoch: int, part: float) -> bool:
+        """This start of the run works, and so much is done of the predicted work."""
+        try:
+            live = json.loads((self.output / "live.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return live["epoch"] == epoch and live["state"] == "running" and live["pixels_done"] >= part * live["pixels"]
+
+    def blocks(self) -> dict[tuple[int, int], int]:
+        """Item and block → pixels of the result."""
+        found = {}
+        for path in (self.output / "shards").glob("*.h5"):
+            with h5py.File(path) as shard:
+                index = {fact: shard["index"][fact][:].tolist() for fact in ("item", "block", "height", "width")}
+                for item, block, height, width in zip(*index.values(), strict=True):
+                    found[item, block] = height * width
+        return found
+
+    def pixels_of_results(self) -> int:
+        return sum(self.blocks().values())
+
+    def pixels_worked_on(self) -> int:
+        """Of all blocks that were computed or, at a stop, begun and dropped: as often as that was so."""
+        pixels, blocks = 0, self.blocks()
+        for log in (self.output / "logs").glob("rank-*.jsonl"):
+            spans, epoch = set(), 0
+            for line in map(json.loads, log.read_text().splitlines()):
+                epoch = line.get("epoch", epoch)
+                if line.get("span") in ("compute", "dropped"):
+                    spans.add((epoch, line["item"], line["block"]))  # what was dropped too late is computed all the same
+            pixels += sum(blocks[item, block] for _, item, block in spans)
+        return pixels
+
     def digest(self) -> str:
         report = json.loads(self.cluster.pantile("verify", self.output, "--format", "json"))
         assert report["done"] == report["items"] == 15 * self.copies
@@ -66,6 +100,30 @@ def undisturbed(cluster: Cluster, copies: int) -> str:
     """The digest of one process, without Slurm."""
     with _one:
         return _undisturbed(cluster, copies)
+
+
+# The longest ones first: the others have time to run beside them.
+
+
+@pytest.mark.nodes(3)
+def test_a_run_in_ten_slices_does_little_twice(cluster: Cluster, nodes: list[str]) -> None:
+    """Stopped nine times on the way: at most 2 % of the predicted work, which is counted in pixels, is done again."""
+    run = Run(cluster, "slices", 12, nodes)
+    job = run.submit(launch="srun")  # which is the quicker to leave
+    for number in range(1, 10):
+        until(f"slice {number} has done its part", lambda number=number: run.is_beyond(number, number / 10), 180, lambda: cluster.log(job))
+        cluster.signal(job)
+        cluster.wait_for_requeue(job, number)
+        until("Slurm holds the job", lambda: cluster.info(job)["Reason"] == "BeginTime")
+        time.sleep(2)
+        cluster.release(job)
+    cluster.go_on(job)
+    assert cluster.restarts(job) == 9
+    assert cluster.log(job).count("exit 75, start") == 9
+    run.expect_same_results()
+    redone = run.pixels_worked_on() / run.pixels_of_results() - 1
+    print(f"redone: {redone:.2%}")
+    assert 0 <= redone <= 0.02
 
 
 @pytest.mark.nodes(3)
