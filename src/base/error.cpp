@@ -7,7 +7,7 @@
 
 namespace pantile {
 
-void expectation_failed(std::string_view what, const std::source_location& where) noexcept {
+void expectation_failed(std::string_view what, const SourceLocation& where) noexcept {
   std::fprintf(stderr, "pantile: our mistake at %s:%u (%s): this should hold: %.*s. Please report it.\n",
                where.file_name(), static_cast<unsigned>(where.line()), where.function_name(),
                static_cast<int>(what.size()), what.data());

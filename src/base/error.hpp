@@ -4,10 +4,22 @@
 // - a broken machine or config throws Error; main turns it into one message and an exit code;
 // - our own mistake: expect() is always on, says where, and ends the process.
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+// Older clangs lack what libstdc++ makes the real one of.
+#if defined(__clang__) && __clang_major__ < 16
+#include <experimental/source_location>
+namespace pantile {
+using SourceLocation = std::experimental::source_location;
+}
+#else
+#include <source_location>
+namespace pantile {
+using SourceLocation = std::source_location;
+}
+#endif
 
 namespace pantile {
 
@@ -39,11 +51,11 @@ class UsageError : public Error {
 };
 
 /// Prints what was expected, and where, to stderr, and aborts the process.
-[[noreturn]] void expectation_failed(std::string_view what, const std::source_location& where) noexcept;
+[[noreturn]] void expectation_failed(std::string_view what, const SourceLocation& where) noexcept;
 
 /// An always-on check of our own promises; `what` reads as the truth that should hold: "the tile is in the grid".
 constexpr void expect(bool holds, std::string_view what,
-                      const std::source_location& where = std::source_location::current()) noexcept {
+                      const SourceLocation& where = SourceLocation::current()) noexcept {
   if (!holds) [[unlikely]] {
     expectation_failed(what, where);
   }
