@@ -40,13 +40,13 @@ void lay_over(ConfigNode& base, ConfigNode over) {
 
 class TreeReader {
  public:
-  TreeReader(const Environment& environment, std::set<std::string>& used, std::vector<Diagnostic>& diagnostics)
-      : environment_{environment}, used_{used}, diagnostics_{diagnostics} {}
+  TreeReader(const Overrides& overrides, std::set<std::string>& used, std::vector<Diagnostic>& diagnostics)
+      : overrides_{overrides}, used_{used}, diagnostics_{diagnostics} {}
 
   ConfigNode read(const JobText& job) {
     chain_.push_back(job);
     ConfigNode root = parse_document(job.display, job.text, diagnostics_, job.folder, files_++);
-    expand_variables(root, environment_, used_, diagnostics_);
+    expand_variables(root, overrides_.environment, used_, diagnostics_);
     const auto include =
         std::find_if(root.entries.begin(), root.entries.end(), [](const auto& e) { return e.key == include_key; });
     if (include != root.entries.end()) {
@@ -100,7 +100,7 @@ class TreeReader {
       return {};
     }
     try {
-      job.text = read_config_file(job.file);
+      job.text = overrides_.read_file(job.file);
     } catch (const Error& error) {
       const bool is_glob = file.text.find('*') != std::string::npos;
       complain(error.what(), file.place,
@@ -131,7 +131,7 @@ class TreeReader {
     return text + display;
   }
 
-  const Environment& environment_;
+  const Overrides& overrides_;
   std::set<std::string>& used_;
   std::vector<Diagnostic>& diagnostics_;
   std::vector<JobText> chain_;  ///< the files that are being read, each included by the one before
@@ -145,9 +145,9 @@ std::string read_config_file(const std::filesystem::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-ConfigNode read_tree(const JobText& job, const Environment& environment, std::set<std::string>& used,
+ConfigNode read_tree(const JobText& job, const Overrides& overrides, std::set<std::string>& used,
                      std::vector<Diagnostic>& diagnostics) {
-  return TreeReader{environment, used, diagnostics}.read(job);
+  return TreeReader{overrides, used, diagnostics}.read(job);
 }
 
 }  // namespace pantile

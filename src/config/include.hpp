@@ -20,12 +20,9 @@ struct JobText {
   std::filesystem::path file;    ///< empty: the text does not come from a file
 };
 
-/// Reads a job file or an included one. Throws Error.
-[[nodiscard]] std::string read_config_file(const std::filesystem::path& path);
-
 /// The tree of `job` over those of the files that its key `include` names, in their order, and so on. Maps are merged
 /// key by key; a list or a value replaces what is below it. Variables are expanded; their names are added to `used`.
-[[nodiscard]] ConfigNode read_tree(const JobText& job, const Environment& environment, std::set<std::string>& used,
+[[nodiscard]] ConfigNode read_tree(const JobText& job, const Overrides& overrides, std::set<std::string>& used,
                                    std::vector<Diagnostic>& diagnostics);
 
 }  // namespace pantile

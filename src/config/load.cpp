@@ -24,7 +24,7 @@ std::string origin_text(const Given& given) {
 LoadedConfig load(const JobText& job, const Overrides& overrides) {
   std::vector<Diagnostic> diagnostics;
   std::set<std::string> used;
-  ConfigNode root = read_tree(job, overrides.environment, used, diagnostics);
+  ConfigNode root = read_tree(job, overrides, used, diagnostics);
   LoadedConfig loaded;
   loaded.config.folder = job.folder;
   if (root.kind == ConfigNode::Kind::map) {

@@ -1,6 +1,8 @@
 #pragma once
 // A job with all that is known of where its values came from. Most callers need load_config of config.hpp only.
 
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,10 +27,15 @@ struct LoadedConfig {
   std::vector<std::string> variables;
 };
 
-/// What overrides the files of a job.
+/// Reads a job file or an included one. Throws Error.
+[[nodiscard]] std::string read_config_file(const std::filesystem::path& path);
+
+/// What a job is read with besides its text.
 struct Overrides {
   std::vector<std::string> sets;  ///< see load_config
   Environment environment;        ///< for `${NAME}`, and its variables of the prefix
+  /// Where included files come from; throws Error. Fuzzing puts in one that knows no file of the machine.
+  std::function<std::string(const std::filesystem::path&)> read_file = read_config_file;
 };
 
 /// As load_config and parse_config do, which is where they are described.
