@@ -69,7 +69,14 @@ class Reader {
   template <WireScalar T>
   [[nodiscard]] T get() {
     T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    const auto bytes = take(sizeof value);
+    if constexpr (std::is_same_v<T, bool>) {
+      if (bytes[0] > std::byte{1}) {
+        throw WireError{"a record holds " + std::to_string(std::to_integer<int>(bytes[0])) +
+                        " where it says yes (1) or no (0)"};
+      }
+    }
+    std::memcpy(&value, bytes.data(), sizeof value);
     return value;
   }
   [[nodiscard]] std::string text() {

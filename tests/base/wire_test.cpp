@@ -49,6 +49,15 @@ TEST(Fields, RefuseACountThatNoBytesStandBehind) {
   EXPECT_THROW(static_cast<void>(decode<Inner>(writer.bytes())), WireError);
 }
 
+// Found by fuzzing: a bool of any other byte is undefined behaviour.
+TEST(Fields, RefuseAByteThatIsNeitherYesNorNo) {
+  const Bytes bytes{std::byte{1}, std::byte{0}, std::byte{2}};
+  Reader reader{bytes};
+  EXPECT_TRUE(reader.get<bool>());
+  EXPECT_FALSE(reader.get<bool>());
+  EXPECT_THROW(static_cast<void>(reader.get<bool>()), WireError);
+}
+
 TEST(Message, KeepsItsType) {
   const auto back = decode_message<Message>(encode_message(Message{sample}));
   ASSERT_TRUE(std::holds_alternative<Outer>(back));
