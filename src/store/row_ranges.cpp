@@ -49,11 +49,16 @@ void put_varint(Writer& writer, std::uint64_t value) {
   writer.put(static_cast<std::uint8_t>(value));
 }
 
+/// In the one form that put_varint() gives it.
 std::uint64_t get_varint(Reader& reader) {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     const auto byte = reader.get<std::uint8_t>();
-    value |= std::uint64_t{byte & 0x7fU} << shift;
+    const std::uint64_t part = std::uint64_t{byte & 0x7fU} << shift;
+    if (part >> shift != (byte & 0x7fU) || (byte == 0 && shift > 0)) {
+      break;
+    }
+    value |= part;
     if (byte < 0x80) {
       return value;
     }
@@ -103,10 +108,17 @@ std::vector<RowRange> decode_ranges(std::span<const std::byte> bytes) {
   while (reader.left() > 0) {
     RowRange range;
     range.output = OutputId{get_number<std::uint16_t>(reader)};
+    if (range.output < last.output) {
+      throw WireError{"a list of rows is not in order"};
+    }
     if (range.output != last.output) {
       last = {};
     }
-    range.item = ItemId{index(last.item) + get_varint(reader)};
+    const std::uint64_t further = get_varint(reader);
+    if (further > std::numeric_limits<std::uint64_t>::max() - index(last.item)) {
+      throw WireError{"a list of rows names an item beyond all numbers"};
+    }
+    range.item = ItemId{index(last.item) + further};
     range.of_blocks = get_number<std::uint32_t>(reader);
     if (range.of_blocks == 1) {
       range.items = get_varint(reader);

@@ -80,5 +80,26 @@ TEST(RowRanges, RefuseBytesThatAreNone) {
   EXPECT_THROW(static_cast<void>(decode_ranges(Bytes(20, std::byte{0xff}))), WireError);
 }
 
+// Such a list would be no list that encode_ranges() makes, which ends the process over one.
+TEST(RowRanges, RefuseAListThatIsNotInOrder) {
+  const auto bytes = [](const std::vector<int>& values) {
+    Bytes made;
+    for (const int value : values) {
+      made.push_back(static_cast<std::byte>(value));
+    }
+    return made;
+  };
+  EXPECT_EQ(decode_ranges(bytes({1, 7, 1, 1, 2, 7, 1, 1})).size(), 2U);
+  EXPECT_THROW(static_cast<void>(decode_ranges(bytes({2, 7, 1, 1, 1, 7, 1, 1}))), WireError);  // outputs backwards
+  const std::vector<int> last_item{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1};
+  std::vector<int> around{0};
+  around.insert(around.end(), last_item.begin(), last_item.end());
+  around.insert(around.end(), {1, 1});
+  EXPECT_EQ(decode_ranges(bytes(around)).size(), 1U);
+  around.insert(around.end(), {0, 1, 1, 1});
+  EXPECT_THROW(static_cast<void>(decode_ranges(bytes(around))), WireError);        // past the last number
+  EXPECT_THROW(static_cast<void>(decode_ranges(bytes({0x80, 0, 7, 1, 1}))), WireError);  // a number in a longer form
+}
+
 }  // namespace
 }  // namespace pantile
