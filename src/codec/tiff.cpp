@@ -146,6 +146,13 @@ class Reading {
                                  y, stored_rows(), at + count, file_bytes)};
     }
     const std::uint64_t wanted = tiled_ ? tile_bytes_ : TIFFVStripSize64(tiff(), static_cast<std::uint32_t>(rows));
+    std::uint16_t compression = COMPRESSION_NONE;
+    TIFFGetFieldDefaulted(tiff(), TIFFTAG_COMPRESSION, &compression);
+    if (compression == COMPRESSION_NONE && count < wanted) {
+      // Of a file that is not in memory libtiff would take the bytes behind them.
+      return Failure{Fault::truncated, fmt::format("TIFF has data for {} of {} rows only ({} of {} bytes)", y,
+                                                   stored_rows(), count, wanted)};
+    }
     std::byte* const to = bytes_.data() + static_cast<std::size_t>(plane) * static_cast<std::size_t>(tile_bytes_);
     const tmsize_t got = tiled_ ? TIFFReadEncodedTile(tiff(), number, to, static_cast<tmsize_t>(wanted))
                                 : TIFFReadEncodedStrip(tiff(), number, to, static_cast<tmsize_t>(wanted));

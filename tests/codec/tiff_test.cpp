@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <tiff.h>
 
+#include <algorithm>
+#include <array>
+
 #include "codec/byte_reader.hpp"
 #include "codec/decode.hpp"
 #include "codec/samples.hpp"
@@ -186,6 +189,24 @@ class CountingReader final : public ByteReader {
  private:
   MemoryReader memory_;
 };
+
+// Found by fuzzing: what libtiff reads of a file that is not in memory goes past the end of a strip that is not packed.
+TEST(Region, OfAStripThatIsTooShortIsNoneWhicheverWayItIsRead) {
+  Bytes file = file_of(picture({24, 20}, 3, Depth::u8), samples::Tiff{.rows_per_strip = 8});
+  const ImageHeader header = probe_all(file).value();
+  CountingReader reader{file};
+  ASSERT_TRUE(decode_region(reader, header, {0, 0, 24, 20}));
+  // Of 8 rows of 20 pixels of 3 bytes; the directory has the number three times, in two bytes each.
+  constexpr int strip_bytes = 8 * 20 * 3;
+  constexpr std::byte low{strip_bytes & 0xFF};
+  constexpr std::byte high{strip_bytes >> 8};
+  const std::array<std::byte, 6> counts{low, high, low, high, low, high};
+  const auto place = std::search(file.begin(), file.end(), counts.begin(), counts.end());
+  ASSERT_NE(place, file.end());
+  *place = std::byte{(strip_bytes - 1) & 0xFF};
+  EXPECT_EQ(decode(file).failure().fault, Fault::truncated);
+  EXPECT_EQ(decode_region(reader, header, {0, 0, 24, 20}).failure().fault, Fault::truncated);
+}
 
 Image cropped(const Image& from, Rect part) {
   Image crop{part.extent(), from.channels(), from.depth()};
