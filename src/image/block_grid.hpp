@@ -20,8 +20,12 @@ inline constexpr int cell_side_px = 256;
 class SquareGrid {
  public:
   constexpr SquareGrid(Extent extent, int side) : extent_{extent}, side_{side} {}
-  [[nodiscard]] constexpr int rows() const noexcept { return (extent_.height + side_ - 1) / side_; }
-  [[nodiscard]] constexpr int columns() const noexcept { return (extent_.width + side_ - 1) / side_; }
+  [[nodiscard]] constexpr int rows() const noexcept { return squares(extent_.height); }
+  [[nodiscard]] constexpr int columns() const noexcept { return squares(extent_.width); }
+  /// As many as there are, of any extent.
+  [[nodiscard]] constexpr std::uint64_t count() const noexcept {
+    return static_cast<std::uint64_t>(rows()) * static_cast<std::uint64_t>(columns());
+  }
   [[nodiscard]] constexpr std::uint32_t size() const noexcept {
     return static_cast<std::uint32_t>(rows()) * static_cast<std::uint32_t>(columns());
   }
@@ -34,6 +38,11 @@ class SquareGrid {
   }
 
  private:
+  /// The sum of both may be more than an int holds.
+  [[nodiscard]] constexpr int squares(int length) const noexcept {
+    return length / side_ + (length % side_ > 0 ? 1 : 0);
+  }
+
   Extent extent_;
   int side_;
 };
@@ -43,6 +52,7 @@ class BlockGrid {
  public:
   explicit constexpr BlockGrid(Extent item) : squares_{item, block_side_px} {}
   [[nodiscard]] constexpr std::uint32_t size() const noexcept { return squares_.size(); }
+  [[nodiscard]] constexpr std::uint64_t count() const noexcept { return squares_.count(); }
   [[nodiscard]] constexpr Rect rect(BlockId block) const { return squares_.rect(index(block)); }
   [[nodiscard]] constexpr int columns() const noexcept { return squares_.columns(); }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -76,6 +77,14 @@ Rect needed(const Case& c, Rect rect) {
   const int rows = (rect.bottom() - 1) / scale - rect.y / scale + 1;
   const int columns = (rect.right() - 1) / scale - rect.x / scale + 1;
   return {y, x, rows + c.geometry.halo.vertical(), columns + c.geometry.halo.horizontal()};
+}
+
+TEST(BlockGrid, CountsTheBlocksOfAnyExtent) {
+  constexpr int most = std::numeric_limits<int>::max();
+  EXPECT_EQ((BlockGrid{{most, 1}}.size()), 1U << 20U);
+  EXPECT_EQ((BlockGrid{{most, most}}.count()), std::uint64_t{1} << 40U);
+  EXPECT_EQ((BlockGrid{{2048, 2049}}.count()), 2U);
+  EXPECT_EQ((BlockGrid{{most, 1}}.rect(BlockId{(1U << 20U) - 1})), (Rect{most - 2047, 0, 2047, 1}));
 }
 
 TEST(TileGrid, OwnedRectsCoverTheTargetExactlyOnce) {
