@@ -268,11 +268,23 @@ void write_column_part_raw(hid_t parent, const std::string& name, hid_t type, co
   check(H5Dwrite(dataset.get(), type, from.get(), to.get(), H5P_DEFAULT, values), "write a part of the column " + name);
 }
 
+void expect_in_file(hid_t object, std::uint64_t count, std::size_t size, const std::string& name) {
+  const Id file = own(H5Iget_file_id(object), "get the file of " + name);
+  hsize_t bytes = 0;
+  check(H5Fget_filesize(file.get(), &bytes), "get the size of the file");
+  if (size == 0 || count > bytes / size) {
+    throw Error{name + " says that it is larger than the file that it is in"};
+  }
+}
+
 std::size_t column_size(hid_t parent, const std::string& name) {
-  const auto dims = dims_of(open_dataset(parent, name).get());
+  const Id dataset = open_dataset(parent, name);
+  const auto dims = dims_of(dataset.get());
   if (dims.size() != 1) {
     throw Error{"the column " + name + " has " + std::to_string(dims.size()) + " dimensions (expected 1)"};
   }
+  const Id type = own(H5Dget_type(dataset.get()), "get the type of " + name);
+  expect_in_file(dataset.get(), dims[0], H5Tget_size(type.get()), "the column " + name);
   return dims[0];
 }
 
@@ -368,6 +380,7 @@ std::string read_text(hid_t group, const std::string& name) {
   if (H5Sget_simple_extent_npoints(space.get()) != 1) {
     throw Error{name + " is not a single text"};
   }
+  expect_in_file(dataset.get(), 1, width, name);
   std::string chars(width, '\0');
   check(H5Dread(dataset.get(), string_type(width).get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, chars.data()), "read " + name);
   return trimmed(chars.data(), width);

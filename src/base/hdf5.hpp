@@ -112,7 +112,10 @@ void write_column_part_raw(hid_t parent, const std::string& name, hid_t type, co
 /// Without the type: `count` values from `first` on; throws Error if the column is not 1-D or not that long.
 void read_column_raw(hid_t parent, const std::string& name, hid_t type, void* values, std::size_t first,
                      std::size_t count);
-/// Values in a 1-D dataset; throws Error if it is not 1-D.
+/// Throws Error if `count` values of `size` bytes are more than the file of `object` has: nobody may take memory for
+/// them then. What we write is not compressed.
+void expect_in_file(hid_t object, std::uint64_t count, std::size_t size, const std::string& name);
+/// Values in a 1-D dataset; throws Error if it is not 1-D, or larger than its file.
 [[nodiscard]] std::size_t column_size(hid_t parent, const std::string& name);
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "image/block_grid.hpp"
 #include "store/digest.hpp"
 
 namespace pantile {
@@ -11,7 +12,8 @@ namespace {
 
 constexpr std::size_t most_open_shards = 16;
 
-int to_px(std::uint32_t value) { return static_cast<int>(value); }
+/// Larger than any image: makes a rectangle that lies nowhere.
+int to_px(std::uint32_t value) { return static_cast<int>(std::min<std::uint32_t>(value, INT32_MAX)); }
 
 /// Where a rect lies in a dense image: copies it there row by row.
 void place(const Rect& rect, std::size_t pixel_bytes, std::span<const std::byte> block, const Extent& all,
@@ -103,7 +105,16 @@ IndexReader::IndexReader(const RunLayout& layout) : layout_{layout} {
       throw Error{"its digest makes no sense"};
     }
     totals_.digest = *digest;
+    if (outputs_.empty() || items_ > hdf5::column_size(file_.get(), "items/status") / outputs_.size() ||
+        items_ >= hdf5::column_size(file_.get(), "paths/offset")) {
+      throw Error{"it has fewer items than it says"};
+    }
     shards_ = hdf5::read_strings(file_.get(), "shards/name");
+    for (const std::string& shard : shards_) {
+      if (!parse_shard_name(shard)) {
+        throw Error{"it names a shard '" + shard + "', which is no name of one"};
+      }
+    }
   } catch (const ForeignFormat& error) {
     throw ForeignFormat{"cannot read " + layout.index().string() + ": " + error.what()};
   } catch (const Error& error) {
@@ -119,7 +130,7 @@ IndexedOutput IndexReader::find(ItemId item, OutputId output) const {
   found.row = read_row(items.get(), index(item) * outputs_.size() + index(output));
   found.path = path(item);
   if (found.row.shard != no_shard) {
-    found.shard = shards_.at(found.row.shard);
+    found.shard = shard_name(found.row.shard);
   }
   return found;
 }
@@ -172,7 +183,8 @@ std::optional<QuarantinedItem> IndexReader::quarantine(ItemId item) const {
     return std::nullopt;
   }
   const auto fault = static_cast<Fault>(hdf5::read_value<std::uint8_t>(group.get(), "fault", at));
-  return QuarantinedItem{.failure = {fault, hdf5::read_strings(group.get(), "detail").at(at)},
+  const std::vector<std::string> details = hdf5::read_strings(group.get(), "detail");
+  return QuarantinedItem{.failure = {fault, at < details.size() ? details[at] : std::string{}},
                          .attempts = hdf5::read_value<std::uint32_t>(group.get(), "attempts", at)};
 }
 
@@ -199,9 +211,11 @@ ItemPixels IndexReader::read_pixels(ItemId item, OutputId output) {
   if (row.status != ItemStatus::done) {
     throw Error{who + " is " + name(row.status) + ": it has no pixels"};
   }
+  if (row.extent.empty() || row.channels < 1 || BlockGrid{row.extent}.count() != row.blocks) {
+    throw Error{layout_.index().string() + ": " + who + " has an extent that makes no sense. Make the index again"};
+  }
   ItemPixels pixels{.extent = row.extent, .channels = row.channels, .dtype = outputs_[index(output)].dtype};
   const std::size_t pixel_bytes = static_cast<std::size_t>(pixels.channels) * size_of(pixels.dtype);
-  pixels.values.resize(static_cast<std::size_t>(pixels.extent.area()) * pixel_bytes);
 
   std::vector<IndexBlock> parts = blocks(item, output);
   if (row.blocks == 1) {
@@ -214,6 +228,10 @@ ItemPixels IndexReader::read_pixels(ItemId item, OutputId output) {
   // Each part is read from its own shard, which throws if it is missing; a virtual dataset would give zeros instead.
   Hash128 digest;
   for (const IndexBlock& part : parts) {
+    const BlockGrid grid{row.extent};
+    if (index(part.key.block) >= grid.size() || part.rect != grid.rect(part.key.block)) {
+      throw Error{layout_.index().string() + ": a block of " + who + " is none of its blocks. Make the index again"};
+    }
     StoredRow stored;
     stored.row.key = part.key;
     stored.row.item_extent = row.extent;
@@ -226,7 +244,8 @@ ItemPixels IndexReader::read_pixels(ItemId item, OutputId output) {
     if (row.blocks == 1) {
       pixels.values = block;
     } else {
-      expect(whole(row.extent).contains(part.rect), "a block lies in its item");
+      // Not before the first part was there: the index may say any extent.
+      pixels.values.resize(static_cast<std::size_t>(pixels.extent.area()) * pixel_bytes);
       place(part.rect, pixel_bytes, block, row.extent, pixels.values);
     }
   }
@@ -245,8 +264,16 @@ ShardReader& IndexReader::shard(std::uint32_t at) {
   if (open_.size() >= most_open_shards) {
     open_.pop_back();
   }
-  open_.push_front({at, ShardReader{layout_.shard(shards_.at(at))}});
+  open_.push_front({at, ShardReader{layout_.shard(shard_name(at))}});
   return open_.front().reader;
+}
+
+const std::string& IndexReader::shard_name(std::uint32_t at) const {
+  if (at >= shards_.size()) {
+    throw Error{layout_.index().string() + ": it names shard " + std::to_string(at) + " of " +
+                std::to_string(shards_.size()) + ". Make the index again"};
+  }
+  return shards_[at];
 }
 
 std::vector<IndexRow> IndexReader::rows() const {

@@ -66,6 +66,7 @@ class IndexReader {
 
  private:
   ShardReader& shard(std::uint32_t at);
+  [[nodiscard]] const std::string& shard_name(std::uint32_t at) const;
 
   RunLayout layout_;
   hdf5::Id file_;

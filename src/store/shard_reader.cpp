@@ -37,8 +37,6 @@ struct Columns {
     }
     return values;
   }
-
- private:
   void check_length(const char* name, std::size_t length) const {
     if (length != rows) {
       throw Error{std::string{"/index/"} + name + " has " + std::to_string(length) + " rows (expected " +
@@ -49,12 +47,12 @@ struct Columns {
 
 /// Throws unless the row's numbers can be true.
 void check_row(const BlockRow& row) {
-  constexpr std::int64_t most_blocks = std::int64_t{1} << 26U;
+  constexpr std::uint64_t most_blocks = std::uint64_t{1} << 26U;
+  constexpr int most_channels = std::numeric_limits<std::uint16_t>::max();  // what index.h5 holds
   const Extent all = row.item_extent;
-  const std::int64_t blocks =
-      (std::int64_t{all.height} / block_side_px + 1) * (std::int64_t{all.width} / block_side_px + 1);
-  if (all.empty() || row.channels < 1 || blocks > most_blocks || index(row.key.block) >= BlockGrid{all}.size() ||
-      BlockGrid{all}.rect(row.key.block) != row.rect) {
+  const BlockGrid grid{all};
+  if (all.empty() || row.channels < 1 || row.channels > most_channels || grid.count() > most_blocks ||
+      index(row.key.block) >= grid.size() || grid.rect(row.key.block) != row.rect) {
     throw Error{"/index: the row of item " + std::to_string(index(row.key.item)) + ", block " +
                 std::to_string(index(row.key.block)) + " names a rectangle that is no block of its item"};
   }
@@ -103,6 +101,8 @@ std::vector<StoredRow> ShardReader::rows() const {
   return in_shard(name_, [&] {
     const hdf5::Id group = hdf5::open_group(file_.get(), "index");
     const Columns columns{group.get(), hdf5::read_number_attribute(file_.get(), "rows")};
+    // Before any memory is taken for them.
+    columns.check_length("item", hdf5::column_size(group.get(), "item"));
     std::vector<StoredRow> rows(columns.rows);
     // One column after another, so that only one is in memory twice.
     const auto fill = [&rows](const auto& values, auto set) {
@@ -150,6 +150,7 @@ Bytes ShardReader::read(const StoredRow& stored) const {
     const BlockRow& row = stored.row;
     expect(index(row.key.output) < outputs_.size(), "a row names an output of its shard");
     const hdf5::Id out = hdf5::open_group(file_.get(), "out/" + outputs_[index(row.key.output)].name);
+    hdf5::expect_in_file(file_.get(), row.bytes(), 1, "item " + std::to_string(index(row.key.item)));
     Bytes pixels(row.bytes());
     if (stored.offset != in_blocks) {
       hdf5::read_column_raw(out.get(), "bytes", H5T_NATIVE_UINT8, pixels.data(), stored.offset, pixels.size());

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "base/hdf5.hpp"
 #include "store/fixture.hpp"
 
 namespace pantile {
@@ -98,6 +99,104 @@ TEST(Index, IsNotWrittenOverByOneThatFails) {
   EXPECT_THROW(write_index(run.layout, testing::test_catalog(7), run.state), Error);
   EXPECT_THROW(write_index(run.layout, testing::test_catalog(8), run.state), Error);
   EXPECT_TRUE(read_file(run.layout.index()) == before);
+}
+
+/// Writes over the first values of a column of an HDF5 file.
+template <class T>
+void overwrite(const std::filesystem::path& path, const std::string& column, const std::vector<T>& values) {
+  hdf5::Id file = hdf5::own(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "open " + path.string());
+  hdf5::write_column_part(file.get(), column, std::span<const T>{values}, 0);
+  hdf5::close_file(std::move(file), path);
+}
+
+void replace_attribute(const std::filesystem::path& path, const std::string& group, const char* name,
+                       std::uint64_t value) {
+  hdf5::Id file = hdf5::own(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "open " + path.string());
+  {
+    const hdf5::Id object = hdf5::open_group(file.get(), group);
+    hdf5::check(H5Adelete(object.get(), name), "delete");
+    hdf5::write_attribute(object.get(), name, value);
+  }
+  hdf5::close_file(std::move(file), path);
+}
+
+/// What reading each pixel of the run says; empty if nothing is wrong.
+std::string complaint_of_reading(const RunLayout& layout) {
+  try {
+    IndexReader reader{layout};
+    for (std::uint64_t item = 0; item < 6; ++item) {
+      static_cast<void>(reader.read_pixels(ItemId{item}, OutputId{0}));
+    }
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+// Found by fuzzing: each of these ended the process, or took memory without bound. Whoever looks at the results of
+// others reads an index that may say anything.
+TEST(Index, ThatLiesIsRefused) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  const Bytes sound = read_file(run.layout.index());
+  ASSERT_EQ(complaint_of_reading(run.layout), "");
+  const std::vector<std::uint32_t> large(4, 0xFFFFFFFF);
+  const std::vector<std::uint32_t> ones(4, 1);
+  const auto lie = [&](const std::string& column, const auto& values) {
+    overwrite(run.layout.index(), column, values);
+    std::string complaint = complaint_of_reading(run.layout);
+    replace_file(run.layout.index(), {reinterpret_cast<const char*>(sound.data()), sound.size()}, Durable::no);
+    return complaint;
+  };
+  EXPECT_THAT(lie("items/height", large), HasSubstr("makes no sense"));
+  EXPECT_THAT(lie("items/blocks", large), HasSubstr("makes no sense"));
+  EXPECT_THAT(lie("items/height", std::vector<std::uint32_t>(6, 2000)), HasSubstr("the column bytes has"));
+  EXPECT_THAT(lie("items/channels", std::vector<std::uint16_t>(6, 0)), HasSubstr("makes no sense"));
+  EXPECT_THAT(lie("items/channels", std::vector<std::uint16_t>(6, 0xFFFF)), HasSubstr("larger than the file"));
+  EXPECT_THAT(lie("items/shard", std::vector<std::uint32_t>(6, 7)), HasSubstr("it names shard 7 of 2"));
+  EXPECT_THAT(lie("items/offset", std::vector<std::uint64_t>(6, ~std::uint64_t{1})), HasSubstr("the column bytes has"));
+  EXPECT_THAT(lie("blocks/y", ones), HasSubstr("is none of its blocks"));
+  EXPECT_THAT(lie("blocks/width", large), HasSubstr("is none of its blocks"));
+  EXPECT_THAT(lie("blocks/block", large), HasSubstr("is none of its blocks"));
+  EXPECT_EQ(complaint_of_reading(run.layout), "");
+  replace_attribute(run.layout.index(), "/", "items", std::uint64_t{1} << 40U);
+  EXPECT_THAT(complaint_of_reading(run.layout), HasSubstr("it has fewer items than it says"));
+}
+
+// Names of shards become paths.
+TEST(Index, NamesNoFileThatIsNoShard) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  hdf5::Id file = hdf5::own(H5Fopen(run.layout.index().c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "open the index");
+  hdf5::check(H5Ldelete(file.get(), "shards/name", H5P_DEFAULT), "delete");
+  hdf5::write_strings(file.get(), "shards/name",
+                      std::vector<std::string>{"../../elsewhere/e0001-r0001-000000.h5", "x"});
+  hdf5::close_file(std::move(file), run.layout.index());
+  EXPECT_THAT(complaint_of_reading(run.layout), HasSubstr("which is no name of one"));
+}
+
+TEST(Index, OfAShardThatLiesIsNotMade) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  const auto shard = run.layout.shard("e0001-r0001-000000.h5");
+  const Bytes sound = read_file(shard);
+  const auto complaint = [&] {
+    std::string text;
+    try {
+      write_index(run.layout, testing::test_catalog(7), run.state);
+    } catch (const Error& error) {
+      text = error.what();
+    }
+    replace_file(shard, {reinterpret_cast<const char*>(sound.data()), sound.size()}, Durable::no);
+    return text;
+  };
+  EXPECT_EQ(complaint(), "");
+  replace_attribute(shard, "/", "rows", std::uint64_t{1} << 50U);
+  EXPECT_THAT(complaint(), HasSubstr("rows (expected 1125899906842624)"));
+  overwrite(shard, "index/item_height", std::vector<std::uint32_t>(4, 0x7FFFFFFF));
+  EXPECT_THAT(complaint(), HasSubstr("no block of its item"));
+  overwrite(shard, "index/channels", std::vector<std::uint32_t>(4, 0x7FFFFFFF));
+  EXPECT_THAT(complaint(), HasSubstr("no block of its item"));
 }
 
 TEST(Index, OfAnUnfinishedRunSaysWhatIsPending) {

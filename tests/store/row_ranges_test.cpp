@@ -97,7 +97,7 @@ TEST(RowRanges, RefuseAListThatIsNotInOrder) {
   around.insert(around.end(), {1, 1});
   EXPECT_EQ(decode_ranges(bytes(around)).size(), 1U);
   around.insert(around.end(), {0, 1, 1, 1});
-  EXPECT_THROW(static_cast<void>(decode_ranges(bytes(around))), WireError);        // past the last number
+  EXPECT_THROW(static_cast<void>(decode_ranges(bytes(around))), WireError);              // past the last number
   EXPECT_THROW(static_cast<void>(decode_ranges(bytes({0x80, 0, 7, 1, 1}))), WireError);  // a number in a longer form
 }
 
