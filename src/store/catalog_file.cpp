@@ -80,6 +80,12 @@ CatalogItem item_of(const Row& row) {
   return item;
 }
 
+/// Whoever made the file can have made its digests too.
+bool makes_sense(const CatalogItem& item) {
+  return item.fault <= Fault::killed && item.format <= ImageFormat::jpeg2000 && item.channels <= 4 && item.bits <= 16 &&
+         item.orientation >= 1 && item.orientation <= 8 && (item.fault != Fault::none || !item.extent.empty());
+}
+
 /// What is not one value an item.
 struct Tables {
   std::vector<std::string> roots;
@@ -230,6 +236,9 @@ void read_items(hid_t file, const Tables& tables, ColumnDigests& digests, Catalo
       if (item.root >= tables.roots.size()) {
         throw Error{"an item lies in an input that is not there"};
       }
+      if (!makes_sense(item)) {
+        throw Error{"the facts of item " + std::to_string(first + i) + " make no sense"};
+      }
       catalog.append(item);
     }
   }
@@ -304,6 +313,9 @@ StoredCatalog read_stored_catalog(const std::filesystem::path& path) {
     ColumnDigests digests;
     const Tables tables = read_tables(file.get(), digests);
     for (std::size_t i = 0; i < tables.roots.size(); ++i) {
+      if (tables.root_kind[i] > static_cast<std::uint8_t>(RootKind::stack)) {
+        throw Error{"it names an input of an unknown kind"};
+      }
       stored.catalog.add_root({.kind = static_cast<RootKind>(tables.root_kind[i]),
                                .path = tables.roots[i],
                                .dataset = tables.root_dataset[i],

@@ -114,6 +114,40 @@ struct Growing {
 };
 
 // A crash before or after the journal's record: the one that it names holds.
+// Digests prove nothing of a file that someone else made.
+TEST(CatalogFile, ThatLiesIsRefused) {
+  const TempFolder folder;
+  const auto path = folder.path() / "catalog.h5";
+  const auto refuses = [&](const Catalog& catalog) {
+    write_catalog(path, catalog);
+    try {
+      static_cast<void>(read_catalog(path));
+    } catch (const Error& error) {
+      return std::string_view{error.what()}.find("make no sense") != std::string_view::npos ||
+             std::string_view{error.what()}.find("unknown kind") != std::string_view::npos;
+    }
+    return false;
+  };
+  const auto with = [](auto change) {
+    CatalogItem item = testing::test_catalog(1).item(ItemId{0});
+    change(item);
+    Catalog catalog = testing::test_catalog(1);
+    catalog.append(item);
+    return catalog;
+  };
+  EXPECT_FALSE(refuses(with([](CatalogItem&) {})));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.extent = {-1, 5}; })));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.extent = {0, 5}; })));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.channels = 5; })));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.bits = 17; })));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.orientation = 9; })));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.format = ImageFormat{99}; })));
+  EXPECT_TRUE(refuses(with([](CatalogItem& item) { item.fault = Fault{99}; })));
+  Catalog foreign;
+  foreign.add_root({.kind = RootKind{9}, .path = "in"});
+  EXPECT_TRUE(refuses(foreign));
+}
+
 TEST(CatalogFile, TheJournalDecidesBetweenTheOldCatalogAndTheNext) {
   const Growing run;
   EXPECT_EQ(read_run_catalog(run.layout, run.old_one.digest()).catalog.size(), 3U);
