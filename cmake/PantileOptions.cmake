@@ -3,6 +3,7 @@ option(PANTILE_TESTS "Build the tests" ON)
 option(PANTILE_WERROR "Warnings are errors" ON)
 option(PANTILE_CLANG_TIDY "Run clang-tidy with the build" OFF)
 set(PANTILE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them: address,undefined or thread")
+option(PANTILE_FUZZER "Build the fuzz targets with libFuzzer (clang only), and no other test" OFF)
 set(PANTILE_CUDA AUTO CACHE STRING "Compile the CUDA parts: AUTO (when a CUDA compiler is found), ON or OFF")
 set_property(CACHE PANTILE_CUDA PROPERTY STRINGS AUTO ON OFF)
 
@@ -46,4 +47,8 @@ if(PANTILE_SANITIZE)
     # Whole: libc has the same symbol, so that nothing would take it out of its archive.
     target_link_libraries(pantile_options INTERFACE "$<LINK_LIBRARY:WHOLE_ARCHIVE,pantile_keep_modules>")
   endif()
+endif()
+if(PANTILE_FUZZER)
+  # Coverage of all of our code; the targets themselves bring the engine's main().
+  target_compile_options(pantile_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>")
 endif()

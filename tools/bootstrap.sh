@@ -11,7 +11,7 @@ usage: tools/bootstrap.sh COMMAND [options]
   demo            build, upscale the sample pages with 3 ranks, verify the results
   test            build, and run every test; the last line is "N passed, N failed, N skipped"
 
-  --long          test: the long tests too
+  --long          test: the long tests too, and a minute of each fuzz target
   --asan, --tsan  test: the tests under sanitizers instead (both may be given)
   --no-packages   leave the system's packages alone (a machine without apt, or without the right to install)
   --print-packages  print the Debian packages that are needed, and stop
@@ -86,6 +86,11 @@ packages() {
   sed -E 's/#.*//; /^[[:space:]]*$/d' tools/packages.txt
 }
 
+# Only for `test --long`; the tests that need them are skipped without.
+fuzzing_packages() {
+  sed -E 's/#.*//; /^[[:space:]]*$/d' tools/packages-fuzz.txt
+}
+
 missing_packages() {
   local present
   # shellcheck disable=SC2046  # one word each
@@ -121,6 +126,27 @@ install_packages() {
   note "${#names[@]} to install"
   update_index || echo "apt-get update failed: trying with the package lists that are here"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=600 install "${names[@]}"
+}
+
+# A clang that has libFuzzer and its sanitizers.
+can_fuzz() {
+  mkdir -p "$logs"
+  printf 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n' |
+    clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o "$logs/can_fuzz" 2>/dev/null
+}
+
+install_fuzzing_packages() {
+  local names
+  mapfile -t names < <(fuzzing_packages)
+  if can_fuzz; then
+    note "nothing missing"
+  elif [ -z "$with_packages" ] || { [ "$(id -u)" -ne 0 ] && ! sudo -n true; }; then
+    note "left out"
+  else
+    update_index || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=600 install "${names[@]}" ||
+      note "apt-get failed"
+  fi
 }
 
 # Before the first step, so that a question for a password, or the answer "ask an administrator", comes at once and in plain sight.
@@ -243,6 +269,23 @@ run_tests() {
   results+=("$junit")
 }
 
+# A minute of libFuzzer for each target, where a clang has it.
+fuzz_tests() {
+  step 'packages for fuzzing' install_fuzzing_packages
+  if can_fuzz; then
+    step 'configure fuzz' configure fuzz
+    step 'build fuzz' compile fuzz fuzz_targets
+    run_tests fuzz
+    return
+  fi
+  number=$((number + 3))
+  local reason
+  reason="SKIP_NO_FUZZER: no clang++ with libFuzzer here (Debian: apt-get install $(fuzzing_packages | tr '\n' ' '))"
+  printf '[%d/%d] tests (fuzz): skipped\n' "$number" "$steps"
+  printf '<testsuite><testcase name="fuzz/long" status="notrun"><skipped message="%s"/></testcase></testsuite>\n' "$reason" >build/ctest-fuzz.xml
+  results+=(build/ctest-fuzz.xml)
+}
+
 test_command() {
   export PANTILE_TEST_DATA=${PANTILE_TEST_DATA:-$root/../shared/data}
   export PANTILE_PYTHON=$root/$venv/bin/python
@@ -254,7 +297,10 @@ test_command() {
     step "build $preset" compile "$preset" all
     run_tests "$preset"
   done
-  [ -z "$long" ] || run_tests release long
+  if [ -n "$long" ]; then
+    run_tests release long
+    fuzz_tests
+  fi
   "$venv/bin/python" tools/test_summary.py "${results[@]}"
 }
 
@@ -289,7 +335,7 @@ case $command in
   demo) steps=6 ;;
   test) steps=$((2 + 3 * ${#suites[@]})) ;;
 esac
-[ -z "$long" ] || steps=$((steps + 1))
+[ -z "$long" ] || steps=$((steps + 5))
 if [ -n "$with_packages" ]; then
   steps=$((steps + 1))
   check_rights
