@@ -237,6 +237,21 @@ def test_an_exit_code_that_a_restart_mends_is_a_requeue(cluster: Cluster, nodes:
         assert cluster.restarts(job) == 0
 
 
+@pytest.mark.nodes(1)
+def test_a_job_that_is_lost_early_five_times_is_not_queued_again(cluster: Cluster, nodes: list[str]) -> None:
+    folder = cluster.folder / "lost-early"
+    folder.mkdir()
+    stub = _script(folder, "exit 137")
+    options = [f"--nodelist={nodes[0]}", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
+    job = cluster.sbatch("cpu.sbatch", options=options, cwd=folder, PANTILE=str(stub))
+    with pytest.raises(AssertionError, match="is FAILED"):
+        cluster.go_on(job)
+    assert cluster.restarts(job) == 4
+    assert cluster.info(job)["ExitCode"] == "137:0"
+    assert "exit 137, the fifth start in a row that was lost early: not queueing it again" in cluster.log(job)
+    assert {path.name for path in folder.iterdir()} == {"script.sh", f"slurm-{job}.out"}, "nothing is left beside the log"
+
+
 @pytest.mark.nodes(3)
 def test_a_run_goes_on_with_more_nodes(cluster: Cluster, nodes: list[str]) -> None:
     run = Run(cluster, "larger", 4, nodes)
@@ -247,6 +262,7 @@ def test_a_run_goes_on_with_more_nodes(cluster: Cluster, nodes: list[str]) -> No
     assert cluster.wait(small) == "FAILED"
     assert cluster.info(small)["ExitCode"] == "75:0"
     assert cluster.restarts(small) == 0, "it would compete with the larger one"
+    assert "Slurm does not queue it again" in cluster.log(small)
     before = run.status()["done"]
     assert 0 < before < 60
     large = run.submit(tasks=2)
