@@ -59,6 +59,11 @@ def test_prints_one_package_a_line(machine: Machine) -> None:
     assert len(set(packages)) == len(packages)
 
 
+def test_needs_no_clang_to_build(machine: Machine) -> None:
+    assert not [package for package in machine.bootstrap("--print-packages").stdout.split() if "clang" in package]
+    assert "clang\n" in (machine.tree / "tools/packages-fuzz.txt").read_text()
+
+
 @pytest.mark.parametrize("arguments", [[], ["tset"], ["build", "demo"], ["build", "--asan"]])
 def test_refuses_what_it_does_not_know(machine: Machine, arguments: list[str]) -> None:
     refused = machine.bootstrap(*arguments)
