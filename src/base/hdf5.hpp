@@ -70,8 +70,13 @@ void replace_file(const std::filesystem::path& path, const std::function<void(hi
 [[nodiscard]] std::int64_t open_ids();
 
 [[nodiscard]] Id create_group(hid_t parent, const std::string& name);
+/// Throws Error if it is away, or a link leads to another file.
 [[nodiscard]] Id open_group(hid_t parent, const std::string& name);
+/// Wherever links and virtual datasets lead.
 [[nodiscard]] Id open_dataset(hid_t parent, const std::string& name);
+/// Throws Error if its values lie in another file: our formats have none of those, and who hands us a file must not say
+/// what else we read.
+[[nodiscard]] Id open_own_dataset(hid_t parent, const std::string& name);
 [[nodiscard]] bool exists(hid_t parent, const std::string& name);
 /// A simple dataspace of fixed size.
 [[nodiscard]] Id make_space(std::span<const hsize_t> dims);
@@ -115,7 +120,7 @@ void read_column_raw(hid_t parent, const std::string& name, hid_t type, void* va
 /// Throws Error if `count` values of `size` bytes are more than the file of `object` has: nobody may take memory for
 /// them then. What we write is not compressed.
 void expect_in_file(hid_t object, std::uint64_t count, std::size_t size, const std::string& name);
-/// Values in a 1-D dataset; throws Error if it is not 1-D, or larger than its file.
+/// Values in a 1-D dataset; throws Error if it is not 1-D, larger than its file, or in another one.
 [[nodiscard]] std::size_t column_size(hid_t parent, const std::string& name);
 
 template <class T>

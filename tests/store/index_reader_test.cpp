@@ -175,6 +175,58 @@ TEST(Index, NamesNoFileThatIsNoShard) {
   EXPECT_THAT(complaint_of_reading(run.layout), HasSubstr("which is no name of one"));
 }
 
+/// Deletes something from an HDF5 file, and lets `make` put something else in its place.
+template <class Make>
+void replace_object(const std::filesystem::path& path, const std::string& name, Make make) {
+  hdf5::Id file = hdf5::own(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "open " + path.string());
+  hdf5::check(H5Ldelete(file.get(), name.c_str(), H5P_DEFAULT), "delete " + name);
+  make(file.get());
+  hdf5::close_file(std::move(file), path);
+}
+
+// A file of results that someone else made must not say what other files are read.
+TEST(Index, LeadsToNoOtherFile) {
+  const TempFolder folder;
+  const SmallRun run{folder.path()};
+  const auto path = run.layout.index();
+  const Bytes sound = read_file(path);
+  const auto complaint = [&] {
+    std::string text = complaint_of_reading(run.layout);
+    replace_file(path, {reinterpret_cast<const char*>(sound.data()), sound.size()}, Durable::no);
+    return text;
+  };
+  const auto other = folder.path() / "other.h5";
+  std::filesystem::copy_file(path, other);
+  replace_object(path, "items", [&](hid_t file) {
+    hdf5::check(H5Lcreate_external(other.c_str(), "/items", file, "items", H5P_DEFAULT, H5P_DEFAULT), "link");
+  });
+  EXPECT_THAT(complaint(), HasSubstr("leads to another file"));
+  replace_object(path, "paths/bytes", [&](hid_t file) {
+    hdf5::check(H5Lcreate_external(other.c_str(), "/paths/bytes", file, "paths/bytes", H5P_DEFAULT, H5P_DEFAULT),
+                "link");
+  });
+  EXPECT_THAT(complaint(), HasSubstr("paths/bytes leads to another file"));
+  replace_object(path, "paths/bytes", [&](hid_t file) {
+    const hdf5::Id layout = hdf5::own(H5Pcreate(H5P_DATASET_CREATE), "make a property list");
+    const hsize_t size = 400;
+    hdf5::check(H5Pset_external(layout.get(), other.c_str(), 0, size), "name a file of values");
+    const hdf5::Id space = hdf5::make_space({&size, 1});
+    static_cast<void>(hdf5::own(
+        H5Dcreate2(file, "paths/bytes", H5T_STD_U8LE, space.get(), H5P_DEFAULT, layout.get(), H5P_DEFAULT), "create"));
+  });
+  EXPECT_THAT(complaint(), HasSubstr("paths/bytes leads to another file"));
+  replace_object(path, "paths/bytes", [&](hid_t file) {
+    const hdf5::Id layout = hdf5::own(H5Pcreate(H5P_DATASET_CREATE), "make a property list");
+    const hsize_t size = 100;
+    const hdf5::Id space = hdf5::make_space({&size, 1});
+    hdf5::check(H5Pset_virtual(layout.get(), space.get(), other.c_str(), "/paths/bytes", space.get()), "map");
+    static_cast<void>(hdf5::own(
+        H5Dcreate2(file, "paths/bytes", H5T_STD_U8LE, space.get(), H5P_DEFAULT, layout.get(), H5P_DEFAULT), "create"));
+  });
+  EXPECT_THAT(complaint(), HasSubstr("paths/bytes leads to another file"));
+  EXPECT_EQ(complaint(), "");
+}
+
 TEST(Index, OfAShardThatLiesIsNotMade) {
   const TempFolder folder;
   const SmallRun run{folder.path()};
