@@ -8,8 +8,10 @@ namespace pantile {
 
 namespace {
 
-constexpr std::uint64_t most_items = std::uint64_t{1} << 36U;   // far beyond any catalog: a larger number is damage
-constexpr std::uint32_t most_blocks = std::uint32_t{1} << 26U;  // of one item: 2^48 pixels
+// Items times outputs, a bit each: 256 MiB, a hundred times the largest input. A larger number is damage, or an attack.
+constexpr std::uint64_t most_items = std::uint64_t{1} << 31U;
+constexpr std::uint64_t most_begun_blocks = std::uint64_t{1} << 31U;  // of all items that are begun, a bit each
+constexpr std::uint32_t most_blocks = std::uint32_t{1} << 26U;        // of one item: 2^48 pixels
 
 std::string words(ItemId item) { return "item " + std::to_string(index(item)); }
 
@@ -38,7 +40,7 @@ void JournalState::on(const RunStart& start) {
   if (start.outputs.empty() || (!outputs_.empty() && outputs_ != start.outputs)) {
     throw Error{"a start with other outputs than before"};
   }
-  if (start.items < items_ || start.items > most_items) {
+  if (start.items < items_ || start.items > most_items / start.outputs.size()) {
     throw Error{"a start with " + std::to_string(start.items) + " items after one with " + std::to_string(items_)};
   }
   if (start.items != items_) {
@@ -87,6 +89,7 @@ void JournalState::take(const ShardCommit& commit) {
       throw Error{"a commit of " + commit.shard + " that names a block of " + words(commit.ranges[i].item) + " twice"};
     }
   }
+  expect_room(commit);
   CommittedShard shard{.name = commit.shard,
                        .bytes = commit.bytes,
                        .hash = commit.hash,
@@ -194,6 +197,24 @@ void JournalState::check(const RowRange& range, std::string_view shard) const {
   }
 }
 
+/// An item of several blocks takes a bit for each of them, whatever of them the shard has: a few bytes may ask for
+/// much.
+void JournalState::expect_room(const ShardCommit& commit) const {
+  std::uint64_t blocks = begun_blocks_;
+  for (std::size_t i = 0; i < commit.ranges.size(); ++i) {
+    const RowRange& range = commit.ranges[i];
+    const bool begins =
+        i == 0 || commit.ranges[i - 1].item != range.item || commit.ranges[i - 1].output != range.output;
+    if (range.of_blocks > 1 && begins && !partial_.contains({range.output, range.item})) {
+      blocks += range.of_blocks;
+    }
+  }
+  if (blocks > most_begun_blocks) {
+    throw Error{"a commit of " + commit.shard + " begins items of " + std::to_string(blocks) +
+                " blocks, beyond any run"};
+  }
+}
+
 void JournalState::mark(const RowRange& range) {
   if (range.of_blocks == 1) {
     for (std::uint64_t item = index(range.item); item < index(range.item) + range.items; ++item) {
@@ -202,12 +223,14 @@ void JournalState::mark(const RowRange& range) {
     return;
   }
   Blocks& blocks = partial_[{range.output, range.item}];
+  begun_blocks_ += range.of_blocks - blocks.committed.size();
   blocks.committed.resize(range.of_blocks);
   for (std::uint32_t i = 0; i < range.blocks; ++i) {
     blocks.committed[index(range.block) + i] = true;
   }
   blocks.count += range.blocks;
   if (blocks.count == range.of_blocks) {
+    begun_blocks_ -= range.of_blocks;
     partial_.erase({range.output, range.item});
     mark_done(range.item, range.output);
   }
@@ -224,12 +247,14 @@ void JournalState::unmark(const RowRange& range) {
   if (done(range.item, range.output)) {
     unmark_done(range.item, range.output);
     blocks = {.committed = std::vector<bool>(range.of_blocks, true), .count = range.of_blocks};
+    begun_blocks_ += range.of_blocks;
   }
   for (std::uint32_t i = 0; i < range.blocks; ++i) {
     blocks.committed[index(range.block) + i] = false;
   }
   blocks.count -= range.blocks;
   if (blocks.count == 0) {
+    begun_blocks_ -= range.of_blocks;
     partial_.erase({range.output, range.item});
   }
 }

@@ -108,6 +108,7 @@ class JournalState {
   void on(const Release& release);
   void check(ItemId item) const;
   void check(const RowRange& range, std::string_view shard) const;
+  void expect_room(const ShardCommit& commit) const;
   void mark(const RowRange& range);
   void unmark(const RowRange& range);
   void mark_done(ItemId item, OutputId output);
@@ -119,6 +120,7 @@ class JournalState {
   std::string plan_;
   std::vector<std::vector<bool>> done_;                    // by output, then item
   std::map<std::pair<OutputId, ItemId>, Blocks> partial_;  // items of several blocks that are begun, not done
+  std::uint64_t begun_blocks_ = 0;                         // of partial_
   std::map<ItemId, QuarantinedItem> quarantine_;
   std::unordered_map<ItemId, std::uint32_t> failed_attempts_;
   std::vector<CommittedShard> shards_;

@@ -104,6 +104,25 @@ TEST(JournalState, RefusesRowsThatCannotBe) {
   EXPECT_THROW(state.apply(Epoch{1}, RunEnd{}), Error) << "items are pending";
 }
 
+// A journal that someone else made may ask for all memory in a few bytes.
+TEST(JournalState, RefusesToTakeMoreMemoryThanAnyRunNeeds) {
+  JournalState state;
+  EXPECT_THROW(state.apply(Epoch{1}, start((std::uint64_t{1} << 31U) + 1)), Error);
+  EXPECT_THROW(state.apply(Epoch{1}, start((std::uint64_t{1} << 30U) + 1, {{"page", DType::u8}, {"mask", DType::u8}})),
+               Error);
+  EXPECT_EQ(state.items(), 0U);
+  state.apply(Epoch{1}, start(100));
+  std::vector<RowRange> ranges;
+  for (std::uint64_t item = 0; item < 33; ++item) {
+    ranges.push_back(part(item, 0, 1, std::uint32_t{1} << 26U));
+  }
+  EXPECT_THROW(state.apply(Epoch{1}, commit(0, ranges)), Error);
+  EXPECT_FALSE(state.committed({ItemId{0}, page, BlockId{0}}));
+  ranges.resize(1);
+  state.apply(Epoch{1}, commit(1, ranges));  // One of them is an item as large as there may be.
+  EXPECT_TRUE(state.committed({ItemId{0}, page, BlockId{0}}));
+}
+
 TEST(JournalState, RefusesCommitsOfAnOlderEpoch) {
   JournalState state = started(20);
   state.apply(Epoch{2}, start(20));
