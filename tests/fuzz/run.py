@@ -42,6 +42,7 @@ class Run:
     seeds: int
     peak_mib: int
     findings: list[str]
+    commit: str
 
 
 def figure(pattern: str, text: str) -> int:
@@ -62,8 +63,20 @@ def environment() -> dict[str, str]:
     return os.environ | options | folder
 
 
+def git(*arguments: str) -> str:
+    """What git says."""
+    return subprocess.run(["git", "-C", str(TREE), *arguments], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def commit() -> str:
+    """What is fuzzed."""
+    changes = git("status", "--porcelain", "--untracked-files=no", "src", "tests/fuzz/*.cpp", "tests/fuzz/*.hpp")
+    return git("rev-parse", "--short=10", "HEAD") + (" with changes" if changes else "")
+
+
 def fuzz(build: pathlib.Path, target: str, seconds: int) -> Run:
     """One target for so many seconds, or until it finds something."""
+    code = commit()
     facts = json.loads((build / f"tests/fuzz/{target}.json").read_text())
     findings, kept = build / "findings", build / "fuzzing" / target
     findings.mkdir(exist_ok=True)
@@ -100,12 +113,8 @@ def fuzz(build: pathlib.Path, target: str, seconds: int) -> Run:
         seeds=len(list(pathlib.Path(facts["corpus"]).iterdir())),
         peak_mib=figure(r"stat::peak_rss_mb:\s+(\d+)", text),
         findings=found,
+        commit=code,
     )
-
-
-def git(*arguments: str) -> str:
-    """What git says."""
-    return subprocess.run(["git", "-C", str(TREE), *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def processor() -> str:
@@ -114,19 +123,13 @@ def processor() -> str:
     return found.group(1) if found else platform.machine()
 
 
-def commit() -> str:
-    """What was fuzzed."""
-    changes = git("status", "--porcelain", "--untracked-files=no", "src", "tests/fuzz/*.cpp", "tests/fuzz/*.hpp")
-    return git("rev-parse", "--short=10", "HEAD") + (" with changes" if changes else "")
-
-
 def rows(runs: list[Run]) -> dict[str, str]:
     """A line of the table for each target."""
-    code, day = commit(), time.strftime("%Y-%m-%d")
+    day = time.strftime("%Y-%m-%d")
     lines = {}
     for run in runs:
         cells = [run.target, f"{run.seconds:.0f}", f"{run.executions:,}", f"{run.executions / max(run.seconds, 1):,.0f}", f"{run.edges:,}"]
-        cells += [str(run.seeds), str(run.kept), str(run.peak_mib), ", ".join(run.findings) or "none", code, day]
+        cells += [str(run.seeds), str(run.kept), str(run.peak_mib), ", ".join(run.findings) or "none", run.commit, day]
         lines[run.target] = f"| {' | '.join(cells)} |"
     return lines
 
