@@ -14,11 +14,37 @@ namespace pantile {
 void CloseFile::free(Raw fd) noexcept { ::close(fd); }
 
 File open_file(const std::filesystem::path& path, int flags, unsigned mode) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  if (fd < 0) {
+  // What is written is our own file, and not one that somebody laid a link to.
+  const int no_follow = (flags & O_ACCMODE) == O_RDONLY ? 0 : O_NOFOLLOW;
+  // O_NONBLOCK: to open a pipe waits for its other end, which may never come. It changes nothing for a file.
+  File file{::open(path.c_str(), flags | no_follow | O_CLOEXEC | O_NONBLOCK, mode)};
+  struct stat facts {};
+  if (!file && errno == ELOOP && no_follow != 0) {
+    throw Error{"cannot write " + path.string() + ": it is a symbolic link, and could lead anywhere"};
+  }
+  if (!file || ::fstat(file.get(), &facts) != 0) {
     throw system_error("cannot open " + path.string());
   }
-  return File{fd};
+  if (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode)) {
+    throw Error{"cannot open " + path.string() + ": it is not a regular file"};
+  }
+  return file;
+}
+
+void expect_file(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    throw Error{path.string() + " is missing"};
+  }
+  if (!std::filesystem::is_regular_file(path)) {
+    throw Error{"cannot open " + path.string() + ": it is not a regular file"};
+  }
+}
+
+void remove_link(const std::filesystem::path& path) noexcept {
+  std::error_code ignored;
+  if (std::filesystem::is_symlink(path, ignored)) {
+    std::filesystem::remove(path, ignored);
+  }
 }
 
 Bytes read_file(const std::filesystem::path& path, std::uint64_t limit) {
@@ -53,8 +79,8 @@ Bytes read_file(const std::filesystem::path& path, std::uint64_t limit) {
   return bytes;
 }
 
-std::string read_text(const std::filesystem::path& path) {
-  const Bytes bytes = read_file(path);
+std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
+  const Bytes bytes = read_file(path, limit);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 

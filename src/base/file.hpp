@@ -20,12 +20,21 @@ struct CloseFile {
 };
 using File = Handle<CloseFile>;
 
-/// Opens with O_CLOEXEC; throws Error with the path and the system's reason.
+/// Opens a regular file or a folder with O_CLOEXEC, and never waits: a pipe or a device under that name is refused, and
+/// a link if it is to be written to.
+/// Throws Error with the path and the system's reason.
 [[nodiscard]] File open_file(const std::filesystem::path& path, int flags, unsigned mode = 0644);
+
+/// For libraries that open files by name, and would wait at a pipe: throws Error if there is no regular file.
+void expect_file(const std::filesystem::path& path);
+/// For libraries that write files by name: if a link lies there, it is removed, so that nothing is written where it
+/// leads.
+void remove_link(const std::filesystem::path& path) noexcept;
 
 /// All bytes of a file. Throws Error; also if it is larger than `limit`.
 [[nodiscard]] Bytes read_file(const std::filesystem::path& path, std::uint64_t limit = std::uint64_t{1} << 40U);
-[[nodiscard]] std::string read_text(const std::filesystem::path& path);
+/// The same of a text of ours: none is nearly as large as its limit.
+[[nodiscard]] std::string read_text(const std::filesystem::path& path, std::uint64_t limit = std::uint64_t{64} << 20U);
 
 /// Writes all of it at the file's position; throws Error (ENOSPC among others).
 void write_all(int fd, std::span<const std::byte> bytes, std::string_view what);

@@ -124,15 +124,14 @@ SystemError failed(std::string_view doing) {
 
 Id create_file(const std::filesystem::path& path) {
   initialise();
+  remove_link(path);
   const Id access = file_access();
   return own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), "create " + path.string());
 }
 
 Id open_file(const std::filesystem::path& path) {
   initialise();
-  if (!std::filesystem::exists(path)) {
-    throw Error{path.string() + " is missing"};
-  }
+  expect_file(path);
   const Id access = file_access();
   return own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), "open " + path.string());
 }

@@ -32,9 +32,17 @@ bool is_packed_tar(const fs::path& path, std::string_view ending) {
           ending_of(path.stem().string()) == "tar");
 }
 
+/// A pipe or a device: nobody knows how long it is, and a look at it may wait for ever.
+void expect_input_file(const fs::path& path) {
+  if (!fs::is_regular_file(path)) {
+    throw UsageError{fmt::format("input {}: it is not a regular file, and is not read.", path.string())};
+  }
+}
+
 KnownInput file_input(const fs::path& path) {
   const std::string ending = ending_of(path.filename().string());
   const auto container = [&](InputKind kind, RootKind root) -> KnownInput {
+    expect_input_file(path);
     return {kind, {.kind = root, .path = path, .dataset = {}, .bytes = size_and_time(path).bytes}};
   };
   if (ending == "tar") {
@@ -55,6 +63,9 @@ KnownInput file_input(const fs::path& path) {
                                  path.string())};
   }
   const InputKind kind = is_one_of(ending, {"txt", "lst"}) ? InputKind::list : InputKind::file;
+  if (kind == InputKind::list) {
+    expect_input_file(path);
+  }
   return {kind, {.kind = RootKind::folder, .path = path.parent_path(), .dataset = {}, .bytes = 0}};
 }
 
@@ -70,6 +81,7 @@ KnownInput look_at(const fs::path& path) {
     return file_input(path);
   }
   if (const auto stack = split_stack_path(path.string()); stack && fs::exists(stack->first, error)) {
+    expect_input_file(stack->first);
     return {InputKind::stack,
             {.kind = RootKind::stack,
              .path = stack->first,
