@@ -9,6 +9,10 @@
 
 namespace pantile::log {
 
+/// The text without what a terminal would obey: names of files come from anybody. Colours and line ends stay; other
+/// control characters become \x1b and the like.
+[[nodiscard]] std::string printable(std::string_view text);
+
 enum class Level { debug, info, warn, error };
 
 /// Lines below `level` are dropped. Default: info; PANTILE_LOG=debug|info|warn|error overrides it.
