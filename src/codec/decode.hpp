@@ -18,10 +18,11 @@ namespace pantile {
 
 /// The gate before any decode. A few kilobytes can ask for gigabytes: facts of the header decide, not the decoder.
 struct DecodeLimits {
-  std::uint64_t max_file_bytes = std::uint64_t{256} << 20U;  ///< of files that are decoded whole
-  std::int64_t max_pixels = std::int64_t{1} << 28U;          ///< 268 MP; of images that are decoded whole
-  std::int64_t max_region_pixels = std::int64_t{1} << 32U;   ///< 4 GP; of images of which regions can be decoded
-  int max_side_px = 65'500;                                  ///< what libjpeg reads; of images that are decoded whole
+  std::uint64_t max_file_bytes = std::uint64_t{256} << 20U;        ///< of files that are decoded whole
+  std::uint64_t max_region_file_bytes = std::uint64_t{64} << 30U;  ///< of files of which regions can be decoded
+  std::int64_t max_pixels = std::int64_t{1} << 28U;                ///< 268 MP; of images that are decoded whole
+  std::int64_t max_region_pixels = std::int64_t{1} << 32U;         ///< 4 GP; of images of which regions can be decoded
+  int max_side_px = 65'500;  ///< what libjpeg reads; of images that are decoded whole
   std::uint64_t max_decoded_bytes = std::uint64_t{1} << 30U;
   std::uint64_t max_ratio = 1'000;              ///< decoded bytes for each byte of the file …
   std::int64_t ratio_free_pixels = 64'000'000;  ///< … asked only of images with more pixels than this

@@ -12,6 +12,10 @@ namespace {
 
 Failure too_large(std::string detail) { return {Fault::too_large, std::move(detail)}; }
 
+Failure too_large_file(std::uint64_t bytes, std::uint64_t limit) {
+  return too_large(fmt::format("the file has {}, the limit is {}", format_byte_size(bytes), format_byte_size(limit)));
+}
+
 std::optional<Failure> too_many_pixels(const ImageHeader& header, std::int64_t limit) {
   if (header.stored.area() <= limit) {
     return {};
@@ -96,8 +100,7 @@ bool reads_rows(const ImageHeader& header) noexcept {
 std::optional<Failure> refusal_of_whole(const ImageHeader& header, std::uint64_t file_bytes,
                                         const DecodeLimits& limits) {
   if (file_bytes > limits.max_file_bytes) {
-    return too_large(fmt::format("the file has {}, the limit is {}", format_byte_size(file_bytes),
-                                 format_byte_size(limits.max_file_bytes)));
+    return too_large_file(file_bytes, limits.max_file_bytes);
   }
   if (std::max(header.stored.height, header.stored.width) > limits.max_side_px) {
     return too_large(
@@ -121,6 +124,9 @@ std::optional<Failure> refusal(const ImageHeader& header, std::uint64_t file_byt
   auto whole = refusal_of_whole(header, file_bytes, limits);
   if (!whole || !(reads_regions(header) || reads_rows(header))) {
     return whole;
+  }
+  if (file_bytes > limits.max_region_file_bytes) {
+    return too_large_file(file_bytes, limits.max_region_file_bytes);
   }
   if (auto failure = too_many_pixels(header, limits.max_region_pixels)) {
     return failure;

@@ -163,10 +163,12 @@ struct ErrorConfig {
 
 /// What is refused before a byte of pixels is decoded. Part of the result: it decides who is in it.
 struct LimitsConfig {
-  std::uint64_t max_pixels = 268'000'000;                   ///< of an image that must be decoded whole
-  std::uint64_t max_region_pixels = 4'000'000'000;          ///< of one that can be read by region
-  std::uint64_t max_file_size = std::uint64_t{256} << 20U;  ///< bytes
-  int max_ratio = 1000;                                     ///< decoded bytes for each byte of the file
+  std::uint64_t max_pixels = 268'000'000;                         ///< of an image that must be decoded whole
+  std::uint64_t max_region_pixels = 4'000'000'000;                ///< of one that can be read by region
+  std::uint64_t max_file_size = std::uint64_t{256} << 20U;        ///< bytes
+  std::uint64_t max_region_file_size = std::uint64_t{64} << 30U;  ///< bytes; of one that can be read by region
+  int max_ratio = 1000;                                           ///< decoded bytes for each byte of the file
+  int max_items = 20'000'000;                                     ///< of a run; beyond it nothing is started
   bool operator==(const LimitsConfig&) const = default;
 };
 

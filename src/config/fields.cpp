@@ -187,11 +187,18 @@ const std::vector<Field> table{
     {"limits.max_region_pixels", result, optional, "",
      "The same for an image that can be read in parts: a tiled TIFF, a PNG or a baseline JPEG.",
      [](RunConfig& c, std::size_t) { return slot::pixels(c.limits.max_region_pixels, 1, most_pixels); }},
-    {"limits.max_file_size", result, optional, "", "A larger image file is refused.",
+    {"limits.max_file_size", result, optional, "",
+     "A larger image file that can only be decoded whole is refused; so is a member of a zip archive.",
      [](RunConfig& c, std::size_t) { return slot::size(c.limits.max_file_size, KiB, TiB); }},
+    {"limits.max_region_file_size", result, optional, "",
+     "The same for one that can be read in parts. All of its bytes are read once.",
+     [](RunConfig& c, std::size_t) { return slot::size(c.limits.max_region_file_size, KiB, 1024 * TiB); }},
     {"limits.max_ratio", result, optional, "",
      "An image with more decoded bytes for each byte of its file is refused: a bomb, or nothing to see.",
      [](RunConfig& c, std::size_t) { return slot::whole_number(c.limits.max_ratio, 1, 1'000'000); }},
+    {"limits.max_items", execution, optional, "",
+     "Inputs with more images are refused, before anything is started: each takes memory in rank 0.",
+     [](RunConfig& c, std::size_t) { return slot::whole_number(c.limits.max_items, 1, 2'000'000'000); }},
 };
 
 KeyTree make_tree() {

@@ -75,6 +75,7 @@ std::string why_whole(const ImageHeader& header, const ItemPlace& place) {
 
 DecodeLimits decode_limits(const LimitsConfig& limits) {
   return {.max_file_bytes = limits.max_file_size,
+          .max_region_file_bytes = limits.max_region_file_size,
           .max_pixels = static_cast<std::int64_t>(limits.max_pixels),
           .max_region_pixels = static_cast<std::int64_t>(limits.max_region_pixels),
           .max_decoded_bytes = 4 * limits.max_pixels,
@@ -339,7 +340,12 @@ ItemDecoder::Decoded ItemDecoder::decode_whole(const RunBlock& run) {
 
 /// A row of a stack is pixels already.
 ItemDecoder::Decoded ItemDecoder::decode_row(const RunBlock& run) {
+  const Result<std::uint64_t> beside = items_.beside_row(run.place);
+  if (!beside) {
+    return beside.failure();
+  }
   Charge charge = take(run.place.bytes);
+  const Charge while_reading = take(beside.value());
   Result<Image> image = items_.row(run.place);
   if (!image) {
     return image.failure();

@@ -54,7 +54,12 @@ std::vector<InputSpec> input_specs(const RunConfig& config) {
   std::vector<InputSpec> inputs;
   inputs.reserve(config.input.size());
   for (const InputConfig& input : config.input) {
-    inputs.push_back({input.path.resolved, input.include, input.exclude, config.part});
+    inputs.push_back({input.path.resolved,
+                      input.include,
+                      input.exclude,
+                      config.part,
+                      {.max_items = static_cast<std::uint64_t>(config.limits.max_items),
+                       .max_member_bytes = config.limits.max_file_size}});
   }
   return inputs;
 }

@@ -53,8 +53,8 @@ std::size_t add_folder(Catalog& catalog, std::uint16_t root, const InputSpec& in
 }
 
 std::size_t add_members(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
-  const detail::MemberList members =
-      detail::list_members(catalog.roots()[root], detail::Choice{input.include, input.exclude});
+  const detail::MemberList members = detail::list_members(
+      catalog.roots()[root], detail::Choice{input.include, input.exclude}, input.limits.max_member_bytes);
   catalog.reserve(members.names.size(), members.names.bytes());
   for (std::size_t at = 0; at < members.names.size(); ++at) {
     if (!input.part.takes(members.names.name(at))) {
@@ -73,16 +73,26 @@ std::size_t add_members(Catalog& catalog, std::uint16_t root, const InputSpec& i
   return members.names.size();
 }
 
+void expect_few(const InputSpec& input, std::uint64_t items) {
+  if (items > input.limits.max_items) {
+    throw UsageError{
+        fmt::format("input {}: with it there are {} items, and limits.max_items is {} (each takes memory in rank 0). "
+                    "Choose fewer, or raise the limit.",
+                    input.path.string(), items, input.limits.max_items)};
+  }
+}
+
 /// Rows are known without a look at each: one header serves them all.
-std::size_t add_rows(Catalog& catalog, std::uint16_t root, const Part& part) {
+std::size_t add_rows(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
   const CatalogRoot& from = catalog.roots()[root];
   const detail::StackFacts facts = detail::Stack{from.path, from.dataset}.facts();
+  expect_few(input, facts.rows / static_cast<std::uint64_t>(input.part.count));
   const std::size_t digits = std::max<std::size_t>(6, std::to_string(facts.rows).size());
   const std::int64_t mtime_ns = detail::size_and_time(from.path).mtime_ns;
   catalog.reserve(facts.rows, facts.rows * digits);
   for (std::uint64_t row = 0; row < facts.rows; ++row) {
     std::string path = fmt::format("{:0{}}", row, digits);
-    if (!part.takes(path)) {
+    if (!input.part.takes(path)) {
       continue;
     }
     catalog.append({.path = std::move(path),
@@ -125,7 +135,7 @@ std::size_t add(Catalog& catalog, const InputSpec& input) {
       expect_no_globs(input, "a list");
       return add_names(catalog, root, input.part, detail::read_list(input.path));
     case InputKind::archive: return add_members(catalog, root, input);
-    case InputKind::stack: expect_no_globs(input, "a stack of images"); return add_rows(catalog, root, input.part);
+    case InputKind::stack: expect_no_globs(input, "a stack of images"); return add_rows(catalog, root, input);
   }
   return 0;
 }
@@ -183,6 +193,7 @@ Catalog list_inputs(std::span<const InputSpec> inputs) {
   std::size_t of_all_parts = 0;
   for (const InputSpec& input : inputs) {
     of_all_parts += add(catalog, input);
+    expect_few(input, catalog.size());
   }
   if (of_all_parts == 0) {
     refuse_empty(inputs);

@@ -12,6 +12,12 @@
 
 namespace pantile {
 
+/// What an input may ask for.
+struct InputLimits {
+  std::uint64_t max_items = 20'000'000;                        ///< of all inputs; more: UsageError
+  std::uint64_t max_member_bytes = std::uint64_t{256} << 20U;  ///< unpacked, of a member of a zip archive
+};
+
 /// One entry of the config's `input`.
 ///
 ///     pages                    a folder, with all below it
@@ -27,6 +33,7 @@ struct InputSpec {
   std::vector<std::string> include{};  ///< any of them; empty: every ending that we read, in any case, at any depth
   std::vector<std::string> exclude{};  ///< wins over include; one that matches a folder leaves out all of it
   Part part{};                         ///< of what that leaves, by the path that the item has in the catalog
+  InputLimits limits{};
 };
 
 /// What the inputs' items lie in, in the order of the inputs: Catalog::roots() of a catalog of them. Throws UsageError
@@ -40,8 +47,8 @@ struct InputSpec {
 /// archives) are left out. Links are followed; a folder that links reach more than once is listed once, under its own
 /// path if that lies in the input, else under the link whose path sorts first. Of members of one name the last counts,
 /// as when the archive is unpacked. Throws UsageError if an input does not exist, is damaged or cut short, a glob makes
-/// no sense, a name is not UTF-8, or no file is found at all (a part may be
-/// empty); Error if a folder cannot be read.
+/// no sense, a name is not UTF-8, there are too many items, or no file is found at all (a part may be empty); Error if a
+/// folder cannot be read.
 [[nodiscard]] Catalog list_inputs(std::span<const InputSpec> inputs);
 
 /// list_inputs(), and the header of every item read on `threads` threads (≥ 1) of this process. An item whose header

@@ -192,6 +192,13 @@ Result<Image> ItemReader::row(const ItemPlace& place) {
   });
 }
 
+Result<std::uint64_t> ItemReader::beside_row(const ItemPlace& place) {
+  expect(place.kind == RootKind::stack, "only a stack has rows");
+  return containers_->with(place, [](Container& container) -> Result<std::uint64_t> {
+    return std::get<detail::Stack>(container).facts().beside_bytes;
+  });
+}
+
 ProbedFile ItemReader::probe(const ItemPlace& place) {
   if (place.kind == RootKind::folder) {
     return probe_file(place.container);

@@ -34,6 +34,8 @@ class ItemReader {
   [[nodiscard]] Result<std::unique_ptr<ByteReader>> open(const ItemPlace& place);
   /// The pixels of a row. Precondition: place.kind is RootKind::stack.
   [[nodiscard]] Result<Image> row(const ItemPlace& place);
+  /// What row() takes for a while beside the pixels. The same precondition.
+  [[nodiscard]] Result<std::uint64_t> beside_row(const ItemPlace& place);
   /// What the catalog wants to know. The size of a file is found out; a member must have place.bytes. Precondition: as
   /// read().
   [[nodiscard]] ProbedFile probe(const ItemPlace& place);

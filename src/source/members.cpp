@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/byte_size.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "source/names.hpp"
@@ -22,7 +24,11 @@ struct Found {
   std::unordered_map<std::uint64_t, Failure> failures;
   std::unordered_map<std::uint64_t, std::string> links;  ///< to these names
 
-  void add(std::string_view name, MemberPlace place, const Failure& failure) {
+  /// Throws UsageError if no file could have that name: results could not be told apart, nor be exported.
+  void add(const std::filesystem::path& archive, std::string_view name, MemberPlace place, const Failure& failure) {
+    if (const auto why = why_no_name(name)) {
+      throw UsageError{fmt::format("input {}: the name of a member {}. Pack it again.", archive.string(), *why)};
+    }
     if (failure.fault != Fault::none) {
       failures.emplace(places.size(), failure);
     }
@@ -37,19 +43,32 @@ Found members_of_tar(const std::filesystem::path& path) {
     if (!member.link.empty()) {
       found.links.emplace(found.places.size(), member.link);
     }
-    found.add(member.name, {member.at, member.bytes}, member.failure);
+    found.add(path, member.name, {member.at, member.bytes}, member.failure);
   });
   return found;
 }
 
-Found members_of_zip(const std::filesystem::path& path) {
+Found members_of_zip(const CatalogRoot& root, std::uint64_t max_member_bytes) {
   Found found;
-  const ZipArchive archive{path};
+  const ZipArchive archive{root.path};
+  std::uint64_t packed = 0;
   for (std::uint64_t at = 0; at < archive.size(); ++at) {
-    const ZipMember member = archive.member(at);
+    ZipMember member = archive.member(at);
+    packed += std::min(member.packed_bytes, root.bytes);
+    if (packed > root.bytes) {
+      throw UsageError{
+          fmt::format("input {}: its members take more bytes than it has, so some lie in each other (a bomb: few bytes "
+                      "that unpack to many, many times). Pack it again.",
+                      root.path.string())};
+    }
+    if (member.failure.fault == Fault::none && member.bytes > max_member_bytes) {
+      member.failure = {Fault::too_large,
+                        fmt::format("the file has {}, the limit is {}", format_byte_size(member.bytes),
+                                    format_byte_size(max_member_bytes))};
+    }
     const std::string name = member_name(member.name);
     if (!name.empty() && !name.ends_with('/')) {
-      found.add(name, {at, member.bytes}, member.failure);
+      found.add(root.path, name, {at, member.bytes}, member.failure);
     }
   }
   return found;
@@ -95,8 +114,9 @@ void follow_links(Found& found) {
 
 }  // namespace
 
-MemberList list_members(const CatalogRoot& archive, const Choice& choice) {
-  Found found = archive.kind == RootKind::tar ? members_of_tar(archive.path) : members_of_zip(archive.path);
+MemberList list_members(const CatalogRoot& archive, const Choice& choice, std::uint64_t max_member_bytes) {
+  Found found =
+      archive.kind == RootKind::tar ? members_of_tar(archive.path) : members_of_zip(archive, max_member_bytes);
   found.names.sort();
   follow_links(found);
   MemberList list{.names = {}, .places = {}, .failures = {}};

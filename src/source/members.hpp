@@ -23,7 +23,8 @@ struct MemberList {
   std::unordered_map<std::uint64_t, Failure> failures;  ///< the same; of the few that cannot be read
 };
 
-/// The files of an archive that `choice` takes, less the hidden ones. Throws as list_inputs().
-[[nodiscard]] MemberList list_members(const CatalogRoot& archive, const Choice& choice);
+/// The files of an archive that `choice` takes, less the hidden ones. A member of a zip archive that is larger than
+/// `max_member_bytes` has a failure: it could only be unpacked whole. Throws as list_inputs().
+[[nodiscard]] MemberList list_members(const CatalogRoot& archive, const Choice& choice, std::uint64_t max_member_bytes);
 
 }  // namespace pantile::detail

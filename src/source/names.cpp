@@ -1,5 +1,7 @@
 #include "source/names.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "codec/endings.hpp"
@@ -28,6 +30,16 @@ bool is_utf8(std::string_view text) {
     i += length;
   }
   return true;
+}
+
+std::optional<std::string> why_no_name(std::string_view path) {
+  if (path.size() > longest_path) {
+    return fmt::format("has {} bytes, and {} are the most that a path can have", path.size(), longest_path);
+  }
+  if (path.find('\0') != std::string_view::npos) {
+    return "has a byte 0 in it, which no path can have";
+  }
+  return std::nullopt;
 }
 
 std::string ending_of(std::string_view path) {

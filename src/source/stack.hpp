@@ -6,9 +6,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/extent.hpp"
 #include "base/hdf5.hpp"
+#include "base/result.hpp"
 #include "image/image.hpp"
 
 namespace pantile::detail {
@@ -18,23 +20,27 @@ struct StackFacts {
   Extent extent;
   int channels = 0;
   Depth depth = Depth::u8;
+  std::uint64_t beside_bytes = 0;  ///< what reading a row takes beside its pixels: a chunk of a packed dataset
 };
 
 /// An open stack. Needs an HDF5 that is safe for threads, as distributions build it: rows are read while another thread
 /// writes shards. One thread at a time.
 class Stack {
  public:
-  /// Throws UsageError if the dataset is missing (naming those that are there), or no stack of images; Error if the
-  /// file cannot be read.
+  /// Throws UsageError if the dataset is missing (naming those that are there), is no stack of images, has its pixels
+  /// in other files, packs them in chunks that are out of all proportion, or cannot be read.
   Stack(const std::filesystem::path& file, const std::string& dataset);
   [[nodiscard]] const StackFacts& facts() const noexcept { return facts_; }
-  /// Precondition: at < facts().rows. Throws Error if HDF5 cannot read it; std::bad_alloc.
-  [[nodiscard]] Image row(std::uint64_t at) const;
+  /// Fault::truncated if some of its pixels were never written: HDF5 would make them up. Precondition: at <
+  /// facts().rows. Throws Error if HDF5 cannot read it; std::bad_alloc.
+  [[nodiscard]] Result<Image> row(std::uint64_t at) const;
 
  private:
+  [[nodiscard]] bool is_written(std::uint64_t at) const;
   hdf5::Id file_;
   hdf5::Id dataset_;
   StackFacts facts_;
+  std::vector<hsize_t> chunk_;  ///< of a dataset in chunks
 };
 
 /// Splits "a/b.h5:/images" into file and dataset; nothing if it is not written like that.

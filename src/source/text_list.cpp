@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
+#include "codec/byte_reader.hpp"
 #include "source/names.hpp"
 
 namespace pantile::detail {
@@ -37,31 +38,76 @@ void expect_no_doubles(const std::filesystem::path& list, NameList names, const 
   }
 }
 
+/// The lines of a file, of which only a part is in memory.
+class Lines {
+ public:
+  explicit Lines(const std::filesystem::path& list) : file_{list} {}
+
+  /// Without the mark at its end; a longer one than a path can be comes in part. False after the last one.
+  bool next(std::string& line) {
+    line.clear();
+    for (;;) {
+      if (rest_.empty() && !refill()) {
+        return !line.empty();
+      }
+      const std::size_t end = rest_.find('\n');
+      line += rest_.substr(0, end);
+      rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
+      if (line.size() > longest_path + 1 || end != std::string_view::npos) {
+        ++number_;
+        return true;
+      }
+    }
+  }
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+
+ private:
+  bool refill() {
+    const std::size_t count = file_.read_at(at_, std::as_writable_bytes(std::span{buffer_}));
+    rest_ = std::string_view{buffer_}.substr(0, count);
+    if (at_ == 0 && rest_.starts_with("\xEF\xBB\xBF")) {
+      rest_.remove_prefix(3);
+    }
+    at_ += count;
+    return count > 0;
+  }
+  FileReader file_;
+  std::string buffer_ = std::string(std::size_t{64} << 10U, '\0');
+  std::string_view rest_;
+  std::uint64_t at_ = 0;
+  std::uint32_t number_ = 0;
+};
+
 }  // namespace
 
 NameList read_list(const std::filesystem::path& list) {
-  const std::string text = read_text(list);
   const std::filesystem::path folder = list.parent_path();
   NameList names;
-  std::vector<std::uint32_t> lines;
-  std::string_view rest = text;
-  rest.remove_prefix(rest.starts_with("\xEF\xBB\xBF") ? 3 : 0);
-  for (std::uint32_t number = 1; !rest.empty(); ++number) {
-    const std::size_t end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  std::vector<std::uint32_t> numbers;
+  Lines lines{list};
+  const auto refuse = [&](std::string_view why) {
+    throw UsageError{
+        fmt::format("{}:{}: the name {}. Is it a list of images, a path a line?", list.string(), lines.number(), why)};
+  };
+  for (std::string text; lines.next(text);) {
+    std::string_view line = text;
     line.remove_suffix(line.ends_with('\r') ? 1 : 0);
+    if (line.size() > longest_path) {  // A comment too: what follows would be taken for a line of its own.
+      refuse(fmt::format("is longer than the {} bytes that a path can have", longest_path));
+    }
     if (line.starts_with('#') || line.find_first_not_of(" \t") == std::string_view::npos) {
       continue;
     }
+    if (const auto why = why_no_name(line)) {
+      refuse(*why);
+    }
     if (!is_utf8(line)) {
-      throw UsageError{fmt::format("{}:{}: the name is not UTF-8 (the catalog and the results name files in it).",
-                                   list.string(), number)};
+      refuse("is not UTF-8 (the catalog and the results name files in it)");
     }
     names.add(relative_to(folder, line));
-    lines.push_back(number);
+    numbers.push_back(lines.number());
   }
-  expect_no_doubles(list, names, lines);
+  expect_no_doubles(list, names, numbers);
   return names;
 }
 

@@ -5,6 +5,7 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -60,45 +61,6 @@ Result<std::size_t> read_some(zip_file_t* member, std::span<std::byte> into) {
   return done;
 }
 
-/// A member as it is unpacked from its beginning; what was unpacked is kept, so that any of it can be read again.
-class UnpackingReader final : public ByteReader {
- public:
-  UnpackingReader(Member member, std::uint64_t bytes) : member_{std::move(member)}, bytes_{bytes} {}
-  [[nodiscard]] std::uint64_t size() const override { return bytes_; }
-  [[nodiscard]] std::size_t read_at(std::uint64_t at, std::span<std::byte> into) override {
-    const std::uint64_t end = std::min<std::uint64_t>(bytes_, at + into.size());
-    if (at >= end) {
-      return 0;
-    }
-    unpack_to(end);
-    const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(end, unpacked_.size()) - at);
-    std::copy_n(unpacked_.begin() + static_cast<std::ptrdiff_t>(at), count, into.begin());
-    return count;
-  }
-
- private:
-  void unpack_to(std::uint64_t end) {
-    const std::size_t had = unpacked_.size();
-    if (end <= had) {
-      return;
-    }
-    unpacked_.resize(static_cast<std::size_t>(end));
-    const Result<std::size_t> got = read_some(member_.get(), std::span{unpacked_}.subspan(had));
-    if (!got) {
-      unpacked_.resize(had);
-      throw Error{got.failure().detail};
-    }
-    unpacked_.resize(had + got.value());
-    if (unpacked_.size() < end) {
-      throw Error{"the member ends before the size that the archive gives for it"};
-    }
-  }
-
-  Member member_;
-  std::uint64_t bytes_;
-  Bytes unpacked_;
-};
-
 }  // namespace
 
 struct ZipArchive::State {
@@ -113,6 +75,97 @@ struct ZipArchive::State {
     return member;
   }
 };
+
+namespace {
+
+/// A member as it is unpacked from its beginning. The last of what was unpacked is kept; who goes back further makes us
+/// begin again, which a header that jumps to and fro may ask for a few times only: neither memory nor time is given
+/// away for a member of gigabytes that takes a megabyte in the archive.
+class UnpackingReader final : public ByteReader {
+ public:
+  using Begin = std::function<Result<Member>()>;
+  UnpackingReader(Member member, Begin begin, std::uint64_t bytes)
+      : member_{std::move(member)}, begin_{std::move(begin)}, bytes_{bytes} {}
+  [[nodiscard]] std::uint64_t size() const override { return bytes_; }
+  [[nodiscard]] std::size_t read_at(std::uint64_t at, std::span<std::byte> into) override {
+    const std::uint64_t end = at + std::min<std::uint64_t>(into.size(), bytes_ - std::min(bytes_, at));
+    if (at >= end) {
+      return 0;
+    }
+    if (end - at > kept_bytes) {
+      throw Error{"its header has a part that is too large to be unpacked for a look"};
+    }
+    if (at < kept_from_) {
+      begin_again();
+    }
+    while (kept_from_ + kept_.size() < end) {
+      unpack_some(end);
+    }
+    const auto first = kept_.begin() + static_cast<std::ptrdiff_t>(at - kept_from_);
+    std::copy(first, first + static_cast<std::ptrdiff_t>(end - at), into.begin());
+    return static_cast<std::size_t>(end - at);
+  }
+
+ private:
+  static constexpr std::size_t kept_bytes = std::size_t{4} << 20U;
+  static constexpr std::size_t piece_bytes = std::size_t{256} << 10U;
+  static constexpr int most_beginnings = 8;
+
+  void begin_again() {
+    if (++beginnings_ > most_beginnings) {
+      throw Error{"its header jumps to and fro in a member that must be unpacked from its beginning each time"};
+    }
+    Result<Member> member = begin_();
+    if (!member) {
+      throw Error{member.failure().detail};
+    }
+    member_ = std::move(member).value();
+    kept_.clear();
+    kept_from_ = 0;
+  }
+
+  /// Forgets half of what is kept when there is no room for more.
+  void unpack_some(std::uint64_t end) {
+    if (kept_.size() + piece_bytes > 2 * kept_bytes) {
+      const std::size_t forgotten = kept_.size() - kept_bytes;
+      kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(forgotten));
+      kept_from_ += forgotten;
+    }
+    const std::size_t had = kept_.size();
+    const std::uint64_t wanted = std::min<std::uint64_t>(end - kept_from_ - had, piece_bytes);
+    kept_.resize(had + static_cast<std::size_t>(wanted));
+    const Result<std::size_t> got = read_some(member_.get(), std::span{kept_}.subspan(had));
+    kept_.resize(had + (got ? got.value() : 0));
+    if (!got) {
+      throw Error{got.failure().detail};
+    }
+    if (got.value() < wanted) {
+      throw Error{"the member ends before the size that the archive gives for it"};
+    }
+  }
+
+  Member member_;
+  Begin begin_;
+  std::uint64_t bytes_;
+  Bytes kept_;
+  std::uint64_t kept_from_ = 0;
+  int beginnings_ = 0;
+};
+
+/// Deflate makes at most 1032 bytes of one; what is stored is as long as it is.
+bool is_possible(const zip_stat_t& facts) {
+  constexpr std::uint64_t most_of_one = 1032;
+  if ((facts.valid & ZIP_STAT_COMP_SIZE) == 0 || (facts.valid & ZIP_STAT_COMP_METHOD) == 0) {
+    return true;
+  }
+  switch (facts.comp_method) {
+    case ZIP_CM_STORE: return facts.size == facts.comp_size;
+    case ZIP_CM_DEFLATE: return facts.size / most_of_one <= facts.comp_size;
+    default: return true;
+  }
+}
+
+}  // namespace
 
 ZipArchive::ZipArchive(const std::filesystem::path& path) : state_{std::make_unique<State>()} {
   state_->path = path.string();
@@ -150,7 +203,14 @@ ZipMember ZipArchive::member(std::uint64_t at) const {
     throw UsageError{
         fmt::format("input {}: the entry {} of its directory makes no sense. Pack it again.", state_->path, at)};
   }
-  ZipMember member{.name = facts.name, .bytes = facts.size, .failure = {}};
+  ZipMember member{.name = facts.name,
+                   .bytes = facts.size,
+                   .packed_bytes = (facts.valid & ZIP_STAT_COMP_SIZE) != 0 ? facts.comp_size : 0,
+                   .failure = {}};
+  if (!is_possible(facts)) {
+    member.failure = {Fault::corrupt, fmt::format("the archive says that its {} bytes unpack to {}, which cannot be",
+                                                  facts.comp_size, facts.size)};
+  }
   if ((facts.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && facts.encryption_method != ZIP_EM_NONE) {
     member.failure = {Fault::unsupported, "it is encrypted. Pack the archive again without a password"};
   }
@@ -189,7 +249,9 @@ Result<std::unique_ptr<ByteReader>> ZipArchive::open(std::uint64_t at, std::uint
   if (!member) {
     return member.failure();
   }
-  return std::unique_ptr<ByteReader>{std::make_unique<UnpackingReader>(std::move(member).value(), bytes)};
+  State& state = *state_;
+  return std::unique_ptr<ByteReader>{std::make_unique<UnpackingReader>(
+      std::move(member).value(), [&state, at] { return state.open(at); }, bytes)};
 }
 
 }  // namespace pantile::detail

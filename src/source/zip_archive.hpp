@@ -13,9 +13,10 @@
 namespace pantile::detail {
 
 struct ZipMember {
-  std::string name;         ///< UTF-8: what is stored otherwise is taken for code page 437, as in old archives
-  std::uint64_t bytes = 0;  ///< unpacked, by the directory
-  Failure failure;          ///< why it cannot be read, if it cannot: Fault::none if it can
+  std::string name;                ///< UTF-8: what is stored otherwise is taken for code page 437, as in old archives
+  std::uint64_t bytes = 0;         ///< unpacked, by the directory
+  std::uint64_t packed_bytes = 0;  ///< in the archive, by the directory
+  Failure failure;                 ///< why it cannot be read, if it cannot: Fault::none if it can
 };
 
 /// An open archive. One thread at a time; each reader outlives neither it nor the next call of open() or read().
@@ -35,7 +36,8 @@ class ZipArchive {
 
   /// Unpacks a member that should have `bytes` bytes, no more and no fewer, and checks its checksum.
   [[nodiscard]] Result<Bytes> read(std::uint64_t at, std::uint64_t bytes);
-  /// The same as it is needed: what lies before what was asked for is unpacked and kept. No checksum: for headers.
+  /// The same as it is needed, for headers: what lies before what is asked for is unpacked and forgotten, some
+  /// megabytes excepted. No checksum.
   [[nodiscard]] Result<std::unique_ptr<ByteReader>> open(std::uint64_t at, std::uint64_t bytes);
 
  private:

@@ -43,6 +43,7 @@ limits:
   max_pixels: 268MP
   max_region_pixels: 4GP
   max_file_size: 256MiB
+  max_region_file_size: 64GiB
   max_ratio: 1000
 catalog: 77ff
 items: 38

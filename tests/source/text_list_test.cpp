@@ -55,5 +55,23 @@ TEST_F(TextListTest, RefusesAFileThatIsNamedTwiceAndNamesThatAreNotUtf8) {
   EXPECT_THAT(refusal("a.png\nlatin-\xE4.png\n"), HasSubstr("some.txt:2: the name is not UTF-8"));
 }
 
+TEST_F(TextListTest, RefusesLinesThatAreNoPath) {
+  EXPECT_THAT(refusal("a.png\n" + std::string(5000, 'a') + "\nb.png"),
+              HasSubstr("some.txt:2: the name is longer than the 4096 bytes"));
+  EXPECT_THAT(refusal("a.png\n#" + std::string(5000, 'a')), HasSubstr("some.txt:2: the name is longer"));
+  EXPECT_THAT(refusal(std::string("a.png\0b\n", 9)), HasSubstr("some.txt:1: the name has a byte 0 in it"));
+  EXPECT_THAT(refusal(std::string(std::size_t{1} << 21U, '\0')), HasSubstr("some.txt:1: the name is longer"));
+}
+
+TEST_F(TextListTest, ReadsListsLargerThanItsBuffer) {
+  std::string text;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 20'000; ++i) {
+    expected.push_back(std::to_string(i) + ".png");
+    text += expected.back() + (i % 3 == 0 ? "\r\n" : "\n");
+  }
+  EXPECT_EQ(read(text), expected);
+}
+
 }  // namespace
 }  // namespace pantile::detail
