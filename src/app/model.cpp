@@ -261,7 +261,7 @@ ModelCheck check_of(const ModelCommand& command, const Bytes& bytes, const Model
 ExitCode carry_out(const ModelCommand& command) {
   const Bytes bytes = [&] {
     try {
-      return read_file(command.model);
+      return read_file(command.model, largest_model_bytes);
     } catch (const Error& error) {
       throw UsageError{fmt::format("{}. Name an ONNX file.", error.what())};
     }

@@ -110,7 +110,7 @@ void find_geometry(const Graph& graph, const Shapes& shapes, ModelFacts& facts) 
 
 ModelFacts analyse(std::span<const std::byte> bytes, std::string_view name, const std::filesystem::path& folder) {
   onnx::ModelProto model = detail::parse_model(bytes, name);
-  const auto files = detail::external_bytes(model);
+  const auto files = detail::external_bytes(model, name);
   detail::take_in_small_tensors(model, folder);
   const Graph graph{model};
   ModelFacts facts = detail::facts_of_graph(graph, Shapes{graph});

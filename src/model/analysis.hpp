@@ -39,6 +39,9 @@ inline constexpr int default_min_tile_px = 32;
 /// Nothing if it can. What is not local can be run too, if the job allows how: see stage_setup.
 [[nodiscard]] std::optional<std::string> unfit(const ModelFacts& facts, std::string_view name);
 
+/// Of a model without its weight files: the limit of the format.
+inline constexpr std::uint64_t largest_model_bytes = INT32_MAX;
+
 /// A file beside the model that holds weights.
 struct WeightFile {
   std::string location;     ///< as the model names it

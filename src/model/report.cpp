@@ -17,16 +17,17 @@ namespace {
 
 std::vector<WeightFile> located(const onnx::ModelProto& model, const fs::path& folder, std::string_view name) {
   std::vector<WeightFile> files;
-  for (const auto& [location, bytes] : detail::external_bytes(model)) {
-    if (!detail::stays_in_folder(location)) {
+  for (const auto& [location, bytes] : detail::external_bytes(model, name)) {
+    if (!detail::stays_in_folder(folder, location)) {
       throw UsageError{
           fmt::format("{} keeps weights in '{}', which is not a file in the model's folder (such a path could reach "
                       "anything). Save it again: onnx.save(onnx.load(PATH), PATH2).",
-                      name, location)};
+                      name, location.c_str())};  // A byte 0 would end what a person sees of it.
     }
     std::error_code error;
     const std::uintmax_t size = fs::file_size(folder / location, error);
-    files.push_back({.location = location, .bytes = bytes, .is_there = !error && size >= bytes});
+    const bool is_file = !error && fs::is_regular_file(folder / location, error);
+    files.push_back({.location = location, .bytes = bytes, .is_there = is_file && size >= bytes});
   }
   return files;
 }

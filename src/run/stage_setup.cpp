@@ -58,7 +58,7 @@ void add_weight_files(const std::filesystem::path& folder, const std::string& wr
                       "or save the model as one: onnx.save(onnx.load(PATH), PATH2).",
                       written, format_byte_size(file.bytes), file.location)};
     }
-    const std::array<Hash128, 2> both{model.digest, hash_of(folder / file.location).hash};
+    const std::array<Hash128, 2> both{model.digest, hash_of(folder / file.location, file.bytes).hash};
     model.digest = xxh3_128(std::as_bytes(std::span{both}));
     model.folder = folder;
   }
@@ -67,7 +67,7 @@ void add_weight_files(const std::filesystem::path& folder, const std::string& wr
 }  // namespace
 
 ModelFile read_model(const std::filesystem::path& file, const std::string& written) {
-  ModelFile model{read_file(file), {}, {}};
+  ModelFile model{read_file(file, largest_model_bytes), {}, {}};
   model.digest = xxh3_128(model.bytes);
   add_weight_files(file.parent_path(), written, model);
   return model;

@@ -52,8 +52,8 @@ FileHash hash_file(DiskFile& file, const std::function<void(std::uint64_t)>& pro
   return {hasher.digest(), bytes};
 }
 
-FileHash hash_of(const std::filesystem::path& path) {
-  return std::filesystem::exists(path) ? hash_file(open_file(path, O_RDONLY).get(), path.string()) : FileHash{};
+FileHash hash_of(const std::filesystem::path& path, std::uint64_t limit) {
+  return std::filesystem::exists(path) ? hash_file(*real_disk().open(path, Access::read), {}, limit) : FileHash{};
 }
 
 }  // namespace pantile

@@ -25,7 +25,7 @@ struct FileHash {
 [[nodiscard]] FileHash hash_file(DiskFile& file, const std::function<void(std::uint64_t)>& progress = {},
                                  std::uint64_t limit = ~std::uint64_t{0});
 
-/// The same of a file by its name; of no bytes if it is not there.
-[[nodiscard]] FileHash hash_of(const std::filesystem::path& path);
+/// The same of a file by its name, up to `limit` bytes; of no bytes if it is not there.
+[[nodiscard]] FileHash hash_of(const std::filesystem::path& path, std::uint64_t limit = ~std::uint64_t{0});
 
 }  // namespace pantile

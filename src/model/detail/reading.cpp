@@ -1,13 +1,17 @@
 #include "model/detail/reading.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
+#include <functional>
+#include <optional>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pantile::detail {
 
@@ -39,11 +43,39 @@ std::string entry(const onnx::TensorProto& tensor, std::string_view key) {
   return {};
 }
 
-std::uint64_t number_entry(const onnx::TensorProto& tensor, std::string_view key, std::uint64_t otherwise) {
+/// A number of an entry; nothing if it is no whole number of 64 bits.
+std::optional<std::uint64_t> number_entry(const onnx::TensorProto& tensor, std::string_view key,
+                                          std::uint64_t otherwise) {
   const std::string text = entry(tensor, key);
   std::uint64_t value = otherwise;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool good = text.empty() || (error == std::errc{} && end == text.data() + text.size());
+  return good ? std::optional{value} : std::nullopt;
+}
+
+using Tensors = std::function<void(const onnx::TensorProto&)>;
+
+/// Every tensor of a graph, those of the graphs in its nodes too: protobuf bounds how deep they lie in each other.
+void for_each_tensor(const onnx::GraphProto& graph, const Tensors& visit) {
+  std::for_each(graph.initializer().begin(), graph.initializer().end(), visit);
+  for (const auto& sparse : graph.sparse_initializer()) {
+    visit(sparse.values());
+    visit(sparse.indices());
+  }
+  for (const auto& node : graph.node()) {
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_t()) {
+        visit(attribute.t());
+      }
+      std::for_each(attribute.tensors().begin(), attribute.tensors().end(), visit);
+      if (attribute.has_g()) {
+        for_each_tensor(attribute.g(), visit);
+      }
+      for (const auto& inner : attribute.graphs()) {
+        for_each_tensor(inner, visit);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -95,21 +127,41 @@ std::uint64_t parameters(const Graph& graph) {
   return as_bytes(count);
 }
 
-std::map<std::string, std::uint64_t> external_bytes(const onnx::ModelProto& model) {
+std::map<std::string, std::uint64_t> external_bytes(const onnx::ModelProto& model, std::string_view name) {
   std::map<std::string, std::uint64_t> files;
-  for (const auto& tensor : model.graph().initializer()) {
-    if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
-      const std::uint64_t length = number_entry(tensor, "length", tensor_bytes(tensor));
-      std::uint64_t& bytes = files[entry(tensor, "location")];
-      bytes = std::max(bytes, number_entry(tensor, "offset", 0) + length);
+  for_each_tensor(model.graph(), [&](const onnx::TensorProto& tensor) {
+    if (tensor.data_location() != onnx::TensorProto::EXTERNAL) {
+      return;
     }
-  }
+    const std::uint64_t bytes = tensor_bytes(tensor);
+    const auto offset = number_entry(tensor, "offset", 0);
+    const auto length = number_entry(tensor, "length", bytes);
+    constexpr std::uint64_t most = 1'000'000'000'000'000'000;
+    // A writer may round up the last of two values in one byte.
+    if (!offset || !length || *offset > most || *length < bytes || *length - bytes > 1) {
+      throw UsageError{fmt::format(
+          "{} is damaged: of its weights '{}' it says that they lie at byte '{}' of '{}' and have '{}' bytes, and "
+          "their "
+          "shape makes that {} bytes. Save it again: onnx.save(onnx.load(PATH), PATH2).",
+          name, tensor.name(), entry(tensor, "offset"), entry(tensor, "location"), entry(tensor, "length"), bytes)};
+    }
+    std::uint64_t& end = files[entry(tensor, "location")];
+    end = std::max(end, *offset + *length);
+  });
   return files;
 }
 
-bool stays_in_folder(const std::string& location) {
+bool stays_in_folder(const std::filesystem::path& folder, const std::string& location) {
   const std::filesystem::path path{location};
-  return !location.empty() && !path.is_absolute() && *path.lexically_normal().begin() != "..";
+  if (location.empty() || location.find('\0') != std::string::npos || path.is_absolute() ||
+      *path.lexically_normal().begin() == "..") {
+    return false;
+  }
+  // By name it does. Do links lead out of it?
+  std::error_code error;
+  const std::filesystem::path home = std::filesystem::weakly_canonical(folder.empty() ? "." : folder, error);
+  const std::filesystem::path real = error ? home : std::filesystem::weakly_canonical(home / path, error);
+  return !error && std::mismatch(home.begin(), home.end(), real.begin(), real.end()).first == home.end();
 }
 
 void take_in_small_tensors(onnx::ModelProto& model, const std::filesystem::path& folder) {
@@ -117,15 +169,20 @@ void take_in_small_tensors(onnx::ModelProto& model, const std::filesystem::path&
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) {
     const std::uint64_t bytes = tensor_bytes(tensor);
     const std::string location = entry(tensor, "location");
-    if (tensor.data_location() != onnx::TensorProto::EXTERNAL || bytes > most_bytes || !stays_in_folder(location)) {
+    if (tensor.data_location() != onnx::TensorProto::EXTERNAL || bytes > most_bytes ||
+        !stays_in_folder(folder, location)) {
       continue;
     }
-    std::ifstream file{folder / location, std::ios::binary};
-    std::string data(bytes, '\0');
-    file.seekg(static_cast<std::streamoff>(number_entry(tensor, "offset", 0)));
-    if (file.read(data.data(), static_cast<std::streamsize>(bytes))) {
-      tensor.set_raw_data(data);
-      tensor.clear_data_location();
+    try {
+      const File file = open_file(folder / location, O_RDONLY);
+      std::string data(bytes, '\0');
+      const auto offset = static_cast<off_t>(number_entry(tensor, "offset", 0).value_or(0));
+      if (::pread(file.get(), data.data(), data.size(), offset) == static_cast<ssize_t>(bytes)) {
+        tensor.set_raw_data(data);
+        tensor.clear_data_location();
+      }
+    } catch (const Error&) {
+      continue;  // Its shape is then not known.
     }
   }
 }

@@ -25,13 +25,14 @@ namespace pantile::detail {
 [[nodiscard]] std::uint64_t weights_bytes(const Graph& graph);
 /// Elements of all initializers of floats: what is commonly called parameters.
 [[nodiscard]] std::uint64_t parameters(const Graph& graph);
-/// Other files that hold weights, with the bytes of them that are needed.
-[[nodiscard]] std::map<std::string, std::uint64_t> external_bytes(const onnx::ModelProto& model);
+/// Other files that hold weights, with the bytes of them that are needed. Throws UsageError if it makes no sense which
+/// bytes are meant.
+[[nodiscard]] std::map<std::string, std::uint64_t> external_bytes(const onnx::ModelProto& model, std::string_view name);
 /// Takes the small tensors of such files in `folder` into the model: shapes may be computed with them. What cannot be
 /// read stays where it is.
 void take_in_small_tensors(onnx::ModelProto& model, const std::filesystem::path& folder);
-/// True for names of files in the model's folder, or below it.
-[[nodiscard]] bool stays_in_folder(const std::string& location);
+/// True for names of files in the model's folder, or below it, once links are followed.
+[[nodiscard]] bool stays_in_folder(const std::filesystem::path& folder, const std::string& location);
 
 /// analyse(), of a graph that is read already, but for its weight files.
 [[nodiscard]] ModelFacts facts_of_graph(const Graph& graph, const Shapes& shapes);
