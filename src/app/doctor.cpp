@@ -9,6 +9,7 @@
 #include "app/machine_facts.hpp"
 #include "app/mpi_facts.hpp"
 #include "base/log.hpp"
+#include "run/confinement.hpp"
 #include "run/version.hpp"
 #include "store/format.hpp"
 
@@ -49,6 +50,7 @@ Findings look(const std::optional<RunConfig>& config) {
   findings.push_back(judge(memory));
   append(findings, judge(limit_facts()));
   findings.push_back(judge(shared_memory_facts()));
+  findings.push_back(judge(ConfinementFacts{why_not_confined()}));
   findings.push_back(judge(gpu_facts()));
   findings.push_back(judge(slurm_facts()));
   append(findings, judge(place_facts()));

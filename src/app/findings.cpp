@@ -179,6 +179,15 @@ std::vector<Finding> judge(const LimitFacts& limits) {
   return findings;
 }
 
+Finding judge(const ConfinementFacts& confinement) {
+  if (confinement.why_not.empty()) {
+    return {Severity::ok, "seccomp", "executors may read files, and change, start or send nothing", "", ""};
+  }
+  return {Severity::warning, "seccomp", fmt::format("executors are not confined: {}", confinement.why_not),
+          "an image that takes over a decoder could do what you may do",
+          "a kernel or a container that allows seccomp filters; else read only images that you trust"};
+}
+
 Finding judge(const SharedMemoryFacts& shared) {
   const std::string found =
       shared.there ? fmt::format("/dev/shm {}, {} free", format_byte_size(shared.total), format_byte_size(shared.free))

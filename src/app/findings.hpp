@@ -95,6 +95,12 @@ struct SharedMemoryFacts {
 };
 [[nodiscard]] Finding judge(const SharedMemoryFacts& shared);
 
+/// Why executors cannot be confined here; empty: they can.
+struct ConfinementFacts {
+  std::string why_not;
+};
+[[nodiscard]] Finding judge(const ConfinementFacts& confinement);
+
 struct DiskFacts {
   std::string path;   ///< as a person knows it
   std::string tried;  ///< the folder that was tried: the path, or what exists of it

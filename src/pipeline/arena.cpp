@@ -70,9 +70,13 @@ void ArenaSpace::give_back(const Slot& slot) {
 }
 
 Arena::Arena(std::uint64_t capacity) : capacity_{capacity} {
-  file_ = File{::memfd_create("pantile-arena", MFD_CLOEXEC)};
+  file_ = File{::memfd_create("pantile-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
   if (!file_ || ::ftruncate(file_.get(), static_cast<off_t>(capacity)) != 0) {
     throw system_error("cannot create the shared memory for finished pixels (" + std::to_string(capacity) + " bytes)");
+  }
+  // An executor that an image took over must not cut it off under its rank, whose next look at it would be a SIGBUS.
+  if (::fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    throw system_error("cannot seal the shared memory for finished pixels");
   }
   map();
 }

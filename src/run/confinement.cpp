@@ -2,9 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): siginfo_t
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/byte_size.hpp"
 #include "base/log.hpp"
@@ -65,6 +71,84 @@ extern "C" void on_forbidden_call(int number, siginfo_t* info, void* /*context*/
   ::raise(number);
 }
 
+/// Starting programs, talking to others, looking into other processes. Ends the process.
+void forbid_others(Rules& rules) {
+  for (const int call :
+       {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(socket), SCMP_SYS(socketpair),
+        SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(ptrace),
+        SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev)}) {
+    rules.add(SCMP_ACT_TRAP, call);
+  }
+  // Threads are welcome, and nothing else is. clone3 hides its flags in memory: libc falls back to clone.
+  rules.add(SCMP_ACT_TRAP, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+  rules.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));
+  // Signals to itself only: abort() sends one.
+  const auto self = static_cast<scmp_datum_t>(::getpid());
+  for (const int call : {SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo)}) {
+    rules.add(SCMP_ACT_ERRNO(EPERM), call, SCMP_A0(SCMP_CMP_NE, self));
+  }
+  rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0));
+  // It ends with its rank, and asks for nothing else.
+  rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+}
+
+/// Changing files, by name or by a descriptor that is open for reading.
+void forbid_changes(Rules& rules) {
+  // A ring makes system calls that no filter sees; openat2 hides its flags in memory. libc falls back.
+  for (const int call :
+       {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(openat2)}) {
+    rules.add(SCMP_ACT_ERRNO(ENOSYS), call);
+  }
+  for (const std::uint32_t mode : {std::uint32_t{O_WRONLY}, std::uint32_t{O_RDWR}}) {
+    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode));
+    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode));
+  }
+  for (const std::uint32_t flag : {std::uint32_t{O_CREAT}, std::uint32_t{O_TRUNC}}) {
+    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, flag, flag));
+    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, flag, flag));
+  }
+  for (const int call :
+       {SCMP_SYS(creat),        SCMP_SYS(truncate),  SCMP_SYS(ftruncate), SCMP_SYS(fallocate),   SCMP_SYS(unlink),
+        SCMP_SYS(unlinkat),     SCMP_SYS(rename),    SCMP_SYS(renameat),  SCMP_SYS(renameat2),   SCMP_SYS(mkdir),
+        SCMP_SYS(mkdirat),      SCMP_SYS(rmdir),     SCMP_SYS(link),      SCMP_SYS(linkat),      SCMP_SYS(symlink),
+        SCMP_SYS(symlinkat),    SCMP_SYS(chmod),     SCMP_SYS(fchmod),    SCMP_SYS(fchmodat),    SCMP_SYS(chown),
+        SCMP_SYS(fchown),       SCMP_SYS(lchown),    SCMP_SYS(fchownat),  SCMP_SYS(mknod),       SCMP_SYS(mknodat),
+        SCMP_SYS(setxattr),     SCMP_SYS(lsetxattr), SCMP_SYS(fsetxattr), SCMP_SYS(removexattr), SCMP_SYS(lremovexattr),
+        SCMP_SYS(fremovexattr), SCMP_SYS(utime),     SCMP_SYS(utimes),    SCMP_SYS(futimesat),   SCMP_SYS(utimensat),
+        SCMP_SYS(mq_open),      SCMP_SYS(mq_unlink)}) {
+    rules.add(SCMP_ACT_ERRNO(EACCES), call);
+  }
+  // Keys pressed on a terminal, attributes of a file that may only be read. Drivers of GPUs need the others. A command
+  // has 32 bits.
+  for (const std::uint32_t command : {std::uint32_t{TIOCSTI}, std::uint32_t{TIOCLINUX}, std::uint32_t{FS_IOC_SETFLAGS},
+                                      std::uint32_t{FS_IOC_FSSETXATTR}}) {
+    rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFF'FFFFU, command));
+  }
+}
+
+/// What only root may do, mostly: an executor may be root's.
+void forbid_rule(Rules& rules) {
+  for (const int call :
+       {SCMP_SYS(setuid),      SCMP_SYS(setgid),          SCMP_SYS(setreuid),      SCMP_SYS(setregid),
+        SCMP_SYS(setresuid),   SCMP_SYS(setresgid),       SCMP_SYS(setfsuid),      SCMP_SYS(setfsgid),
+        SCMP_SYS(setgroups),   SCMP_SYS(capset),          SCMP_SYS(mount),         SCMP_SYS(umount2),
+        SCMP_SYS(pivot_root),  SCMP_SYS(chroot),          SCMP_SYS(unshare),       SCMP_SYS(setns),
+        SCMP_SYS(open_tree),   SCMP_SYS(move_mount),      SCMP_SYS(fsopen),        SCMP_SYS(fspick),
+        SCMP_SYS(fsmount),     SCMP_SYS(fsconfig),        SCMP_SYS(mount_setattr), SCMP_SYS(open_by_handle_at),
+        SCMP_SYS(bpf),         SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd),   SCMP_SYS(kexec_load),
+        SCMP_SYS(init_module), SCMP_SYS(finit_module),    SCMP_SYS(delete_module), SCMP_SYS(reboot),
+        SCMP_SYS(swapon),      SCMP_SYS(swapoff),         SCMP_SYS(settimeofday),  SCMP_SYS(clock_settime),
+        SCMP_SYS(adjtimex),    SCMP_SYS(clock_adjtime),   SCMP_SYS(sethostname),   SCMP_SYS(setdomainname),
+        SCMP_SYS(acct),        SCMP_SYS(quotactl),        SCMP_SYS(syslog),        SCMP_SYS(add_key),
+        SCMP_SYS(request_key), SCMP_SYS(keyctl),          SCMP_SYS(fanotify_init), SCMP_SYS(shmget),
+        SCMP_SYS(shmctl),      SCMP_SYS(semget),          SCMP_SYS(semctl),        SCMP_SYS(msgget),
+        SCMP_SYS(msgctl),      SCMP_SYS(pidfd_open),      SCMP_SYS(pidfd_getfd),   SCMP_SYS(pidfd_send_signal),
+        SCMP_SYS(tkill),       SCMP_SYS(process_madvise)}) {
+    rules.add(SCMP_ACT_ERRNO(EPERM), call);
+  }
+}
+
+/// 0, or why the filter is not in force (negative errno).
 int load_filter() {
   struct sigaction action {};
   action.sa_sigaction = &on_forbidden_call;
@@ -75,35 +159,19 @@ int load_filter() {
     return -ENOMEM;
   }
   Rules rules{filter.get()};
-  for (const int call : {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(socket), SCMP_SYS(socketpair),
-                         SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4),
-                         SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev)}) {
-    rules.add(SCMP_ACT_TRAP, call);
-  }
-  // A ring makes system calls that no filter sees; openat2 hides its flags in memory. libc falls back.
-  rules.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup));
-  rules.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2));
-  for (const std::uint32_t mode : {std::uint32_t{O_WRONLY}, std::uint32_t{O_RDWR}}) {
-    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode));
-    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode));
-  }
-  for (const std::uint32_t flag : {std::uint32_t{O_CREAT}, std::uint32_t{O_TRUNC}}) {
-    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, flag, flag));
-    rules.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, flag, flag));
-  }
-  for (const int call :
-       {SCMP_SYS(creat),    SCMP_SYS(truncate),  SCMP_SYS(unlink),   SCMP_SYS(unlinkat),  SCMP_SYS(rename),
-        SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir),    SCMP_SYS(mkdirat),   SCMP_SYS(rmdir),
-        SCMP_SYS(link),     SCMP_SYS(linkat),    SCMP_SYS(symlink),  SCMP_SYS(symlinkat), SCMP_SYS(chmod),
-        SCMP_SYS(fchmodat), SCMP_SYS(chown),     SCMP_SYS(fchownat), SCMP_SYS(mknod),     SCMP_SYS(mknodat),
-        SCMP_SYS(mount),    SCMP_SYS(umount2)}) {
-    rules.add(SCMP_ACT_ERRNO(EACCES), call);
-  }
+  forbid_others(rules);
+  forbid_changes(rules);
+  forbid_rule(rules);
   if (rules.error() != 0) {
     return rules.error();
   }
-  if (const int failed = ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1); failed != 0) {
-    return failed;
+  // System calls of another kind of program than ours (32 bits, x32) are not in these lists. The default would end one
+  // thread only, and leave the others waiting for it.
+  for (const auto& [attribute, value] : {std::pair{SCMP_FLTATR_ACT_BADARCH, std::uint32_t{SCMP_ACT_KILL_PROCESS}},
+                                         std::pair{SCMP_FLTATR_CTL_TSYNC, std::uint32_t{1}}}) {
+    if (const int failed = ::seccomp_attr_set(filter.get(), attribute, value); failed != 0) {
+      return failed;
+    }
   }
   return ::seccomp_load(filter.get());
 }
@@ -130,6 +198,21 @@ void confine_to_reading() {
     log::debug("no seccomp filter here ({}): the executor could start programs or write files if an image took it over",
                std::strerror(-failed));
   }
+}
+
+std::string why_not_confined() {
+  if (is_sanitized) {
+    return "this program was built with a sanitizer";
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(std::min(-load_filter(), 255));
+  }
+  int status = 0;
+  if (child < 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
+    return "a process to try it in could not be had";
+  }
+  return WEXITSTATUS(status) == 0 ? std::string{} : std::strerror(WEXITSTATUS(status));
 }
 
 void limit_growth(std::uint64_t bytes) {

@@ -140,6 +140,11 @@ TEST(Findings, OfLimits) {
   EXPECT_EQ(worst(judge(LimitFacts{1024, 500 * MiB})), problem);
 }
 
+TEST(Findings, OfConfinement) {
+  EXPECT_EQ(of(judge(ConfinementFacts{})), ok);
+  EXPECT_EQ(of(judge(ConfinementFacts{"Function not implemented"})), warning);
+}
+
 TEST(Findings, OfSharedMemory) {
   EXPECT_EQ(of(judge(SharedMemoryFacts{true, 8 * GiB, 8 * GiB})), ok);
   const Finding container = judge(SharedMemoryFacts{true, 64 * MiB, 64 * MiB});

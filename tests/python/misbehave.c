@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -13,9 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +55,48 @@ static void eat(void) {
   }
 }
 
+// One line a call: "NAME: what came of it", where 0 is what must not be.
+static void tell(const char* name, long result) {
+  fprintf(stderr, "tried %s: %s\n", name, result < 0 ? strerror(errno) : "done");
+}
+
+// What a decoder that was taken over might try beside starting programs, each refused by the filter and survived.
+static void try_all(const char* path) {
+  const int image = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
+  tell("kill of the rank", kill(getppid(), 0));
+  tell("tgkill of the rank", syscall(SYS_tgkill, getppid(), getppid(), 0));
+  tell("signal by pidfd", syscall(SYS_pidfd_open, getppid(), 0));
+  tell("limits of the rank", syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, NULL, NULL));
+  tell("outliving the rank", prctl(PR_SET_PDEATHSIG, 0));
+  tell("cutting the arena", ftruncate(4, 0));
+  tell("growing the arena", fallocate(4, 0, 0, 1 << 20));
+  tell("chmod", chmod(path, 0777));
+  tell("fchmod", fchmod(image, 0777));
+  tell("fchown", fchown(image, 1, 1));
+  tell("setxattr", syscall(SYS_fsetxattr, image, "user.x", "y", 1, 0));
+  tell("utimensat", utimensat(AT_FDCWD, path, NULL, 0));
+  tell("file flags", ioctl(image, FS_IOC_SETFLAGS, &(int){0}));
+  tell("keys of a terminal", ioctl(0, TIOCSTI, "x"));
+  tell("keys with high bits", syscall(SYS_ioctl, 0, (unsigned long)TIOCSTI | (1UL << 40), "x"));
+  tell("link", link(path, "bad-link"));
+  tell("rename", rename(path, "bad-renamed"));
+  tell("unlink", unlink(path));
+  tell("append", (long)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND));
+  tell("temporary file", (long)syscall(SYS_openat, AT_FDCWD, "/tmp", O_TMPFILE | O_RDWR, 0600));
+  tell("openat2", syscall(SYS_openat2, AT_FDCWD, path, NULL, 0));
+  tell("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
+  tell("clone3", syscall(SYS_clone3, NULL, 0));
+  tell("setuid", syscall(SYS_setuid, 0));
+  tell("chroot", chroot("/"));
+  tell("mount", syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL));
+  tell("unshare", unshare(0));
+  tell("bpf", syscall(SYS_bpf, 0, NULL, 0));
+  tell("keyrings", syscall(SYS_keyctl, 0, 0));
+  tell("shared memory of System V", syscall(SYS_shmget, 0, 4096, 0600));
+  tell("message queue", syscall(SYS_mq_open, "x", O_RDONLY, 0, NULL));
+  syscall(SYS_close, image);
+}
+
 static void misbehave(const char* path) {
   const char* const slash = strrchr(path, '/');
   const char* const name = slash != NULL ? slash + 1 : path;
@@ -70,6 +118,21 @@ static void misbehave(const char* path) {
     eat();
   } else if (strstr(name, "kill") != NULL) {
     raise(SIGKILL);
+  } else if (strstr(name, "tries") != NULL) {
+    try_all(path);
+  } else if (strstr(name, "fork") != NULL) {
+    fork();
+  } else if (strstr(name, "clone") != NULL) {
+    syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+  } else if (strstr(name, "memfd") != NULL) {
+    syscall(SYS_execveat, memfd_create("x", 0), "", NULL, NULL, AT_EMPTY_PATH);
+#ifdef __x86_64__
+  } else if (strstr(name, "x32") != NULL) {
+    syscall(0x40000000 | SYS_getpid);
+  } else if (strstr(name, "int80") != NULL) {
+    long result = 20;  // getpid of 32-bit programs
+    __asm__ volatile("int $0x80" : "+a"(result) : : "memory");
+#endif
   } else if (strstr(name, "exec") != NULL) {
     execl("/bin/true", "true", (char*)NULL);
   } else if (strstr(name, "connect") != NULL) {

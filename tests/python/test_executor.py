@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -173,6 +174,40 @@ def test_a_decoder_that_is_taken_over_can_start_write_and_connect_nothing(tmp_pa
     assert all("SIGSYS" in row["detail"] for row in held.values())
     assert "creating a file: Permission denied" in said
     assert not list((tmp_path / "in").glob("*.written"))
+
+
+def test_a_decoder_that_is_taken_over_is_refused_whatever_else_it_tries(tmp_path: Path) -> None:
+    shim = needs_shim()
+    ends = ["fork", "clone", "memfd", *(["x32", "int80"] if platform.machine() == "x86_64" else [])]
+    process = start(pages_and(tmp_path, "tries", *ends), tmp_path / "out", variables=shim)
+    said = process.communicate(timeout=240)[1]
+    assert process.returncode == 3, said
+    held = quarantine(tmp_path / "out")
+    assert sorted(held) == sorted(f"bad-{name}.png" for name in ends), said
+    assert all("SIGSYS" in row["detail"] for row in held.values())
+    tried = {line.rpartition("tried ")[2].partition(": ")[0]: line.rpartition(": ")[2] for line in said.splitlines() if "tried " in line and "tried again" not in line}
+    assert len(tried) == 31
+    assert set(tried.values()) <= {"Permission denied", "Operation not permitted", "Function not implemented"}, tried
+    assert (tmp_path / "in" / "bad-tries.png").stat().st_mode & 0o777 != 0o777
+
+
+def test_an_executor_has_no_descriptors_but_its_own(tmp_path: Path) -> None:
+    job = Job(tmp_path, inputs=[PAGES, PAGES], keys=["tiles: {size: 64}"]).write()
+    (tmp_path / "secret").write_text("secret")
+    with (tmp_path / "secret").open() as secret:
+        os.set_inheritable(secret.fileno(), True)
+        process = subprocess.Popen([str(BINARY), "run", str(job), "--output", str(tmp_path / "out")], env=environment(), stderr=subprocess.DEVNULL, close_fds=False)
+        names: set[str] = set()
+        while process.poll() is None:
+            for pid in executors_of(tmp_path / "out"):
+                try:
+                    names |= {os.readlink(entry) for entry in Path("/proc", str(pid), "fd").iterdir()}
+                except OSError:
+                    pass
+            time.sleep(0.01)
+    assert process.returncode == 0
+    assert any("memfd:pantile-arena" in name for name in names)
+    assert not [name for name in names if name.startswith(str(tmp_path / "out")) or name == str(tmp_path / "secret")], "neither the journal nor shards"
 
 
 def test_a_device_whose_executors_all_die_is_given_up_in_words(tmp_path: Path) -> None:
