@@ -1,0 +1,463 @@
+"""What somebody may hand us to do harm: each is refused in words, soon, with little memory, and nothing outside is read or written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import socket
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from runs import PAGES, SHARPEN, Job, measured, pantile, run, verified
+
+SMALL = (PAGES / "small.png").read_bytes()
+Y = "{color: Y, scale: 1/255}"
+SANITIZED = bool(os.environ.get("PANTILE_SANITIZE"))
+
+
+def attempt(tmp_path: Path, source: Path | str, *arguments: object, patience_s: float = 60, most_mib: int = 400) -> tuple[int, str, dict[str, str]]:
+    """Runs a job over one input: exit code, stderr, and reasons of what is in quarantine."""
+    job = Job(tmp_path / "job", model=SHARPEN, image=Y, inputs=[source]).write()
+    ran = measured("run", job, "--output", tmp_path / "out", *arguments, timeout=patience_s)
+    assert SANITIZED or ran.peak_mib < most_mib, f"{ran.peak_mib} MiB\n{ran.said}"
+    reasons = {}
+    if (tmp_path / "out" / "quarantine.csv").exists():
+        with (tmp_path / "out" / "quarantine.csv").open(newline="") as file:
+            reasons = {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    return ran.code, ran.said, reasons
+
+
+def refused(tmp_path: Path, source: Path | str, words: str, **more: float) -> None:
+    code, said, _ = attempt(tmp_path, source, **more)
+    assert code == 2, (code, said)
+    assert words in said
+    assert len(said) < 3000
+
+
+def header(name: bytes, size: int, kind: bytes = b"0", size_field: bytes | None = None, link: bytes = b"") -> bytes:
+    block = bytearray(512)
+    block[: len(name)] = name
+    block[100:124] = b"0000644\0" + b"0000000\0" * 2
+    block[124:136] = b"%011o\0" % size if size_field is None else size_field
+    block[136:148] = b"%011o\0" % 0
+    block[156:157] = kind
+    block[157 : 157 + len(link)] = link
+    block[257:265] = b"ustar\x0000"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def member(name: bytes, data: bytes, kind: bytes = b"0") -> bytes:
+    return header(name, len(data), kind) + data + b"\0" * (-len(data) % 512)
+
+
+END = b"\0" * 1024
+
+
+def pax(key: bytes, value: bytes) -> bytes:
+    line = b" %s=%s\n" % (key, value)
+    length = len(line) + 1
+    while len(b"%d" % length) + len(line) != length:
+        length += 1
+    return member(b"pax", b"%d" % length + line, b"x")
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        (header(b"a.png", 0, size_field=b"\x80\0\0\0\x7f" + b"\xff" * 7) + SMALL + END, "cut short"),
+        (header(b"a.png", 0, size_field=b"\xff" * 12) + SMALL + END, "no tar archive"),
+        (pax(b"size", b"18446744073709551104") + member(b"a.png", SMALL) + END, "cut short"),
+        (header(b"long", 0, b"L", size_field=b"\x80" + (1 << 40).to_bytes(11, "big")) + END, "a name of 1099511627776 bytes"),
+        (header(b"pax", 1 << 33, b"x") + END, "a name of 8589934592 bytes"),
+        (member(b"long", b"n" * 60_000 + b".png\0", b"L") + member(b"a.png", SMALL) + END, "has 60004 bytes, and 4096 are the most"),
+        (pax(b"path", b"a\0b.png") + member(b"a.png", SMALL) + END, "has a byte 0 in it"),
+        (member(b"a\xff\xfe.png", SMALL) + END, "not UTF-8"),
+        (b"".join(member(b"long", b"z" * (1 << 20), b"L") for _ in range(40)) + END, "no image is found"),
+    ],
+)
+def test_tar_archives_with_lying_headers(tmp_path: Path, archive: bytes, words: str) -> None:
+    (tmp_path / "a.tar").write_bytes(archive)
+    refused(tmp_path, tmp_path / "a.tar", words, most_mib=60)
+
+
+def test_what_is_no_file_in_a_tar_is_not_followed(tmp_path: Path) -> None:
+    links = [(b"hard.png", b"1", b"a.png"), (b"soft.png", b"2", b"/etc/passwd"), (b"up.png", b"2", b"../../etc/passwd"), (b"x.png", b"2", b"y.png"), (b"y.png", b"2", b"x.png")]
+    archive = member(b"a.png", SMALL) + b"".join(header(name, 0, kind, link=link) for name, kind, link in links)
+    archive += header(b"fifo.png", 0, b"6") + header(b"device.png", 0, b"3") + member(b"sparse.png", SMALL, b"S") + END
+    (tmp_path / "a.tar").write_bytes(archive)
+    code, said, reasons = attempt(tmp_path, tmp_path / "a.tar")
+    assert code == 3, said
+    assert reasons == {**dict.fromkeys(("soft.png", "up.png", "x.png", "y.png"), "unreadable"), "sparse.png": "unsupported"}
+    assert verified(tmp_path / "out")["done"] == 2
+
+
+HOSTILE_NAMES = ["../../up.png", "/abs.png", "..\\..\\back.png", "a\nb.png", "\x1b]0;owned\x07.png", "a/../../b.png", "x" * 300 + ".png", "d" * 300 + "/f.png"]
+HOSTILE_NAMES += ["a.png/b.png", "a.png", "a.jpg", "f/./b.png", "f/b.jpg", "..png", "lang/" * 300 + "f.png", "\u00dc.png", "U\u0308.png", "up.png"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_names_that_lead_elsewhere_stay_in_the_folder_of_an_export(tmp_path: Path, kind: str) -> None:
+    archive = tmp_path / f"a.{kind}"
+    if kind == "tar":
+        with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as tar:
+            for name in HOSTILE_NAMES:
+                info = tarfile.TarInfo(name)
+                info.size = len(SMALL)
+                tar.addfile(info, io.BytesIO(SMALL))
+    else:
+        with zipfile.ZipFile(archive, "w") as packed:
+            for name in HOSTILE_NAMES:
+                packed.writestr(name, SMALL)
+    code, said, _ = attempt(tmp_path, archive)
+    assert code == 0, said
+    before = {path for path in tmp_path.rglob("*") if "deep" not in path.parts}
+    done = pantile("export", tmp_path / "out", tmp_path / "deep" / "er" / "down")
+    assert done.returncode == 0, done.stderr
+    files = [path for path in (tmp_path / "deep" / "er" / "down").rglob("*") if path.is_file()]
+    hidden = 2  # "..png" and "..\\..\\back.png" begin with a dot
+    assert len(files) == len(HOSTILE_NAMES) - hidden, "each is written once"
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
+    assert {path for path in tmp_path.rglob("*") if "deep" not in path.parts} == before, "and nothing elsewhere"
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["er"]
+    for command in ("inspect", "verify"):
+        assert "\x1b" not in pantile(command, tmp_path / "out").stdout
+
+
+def test_an_export_follows_no_link_that_lies_in_its_folder(tmp_path: Path) -> None:
+    job = Job(tmp_path, model=SHARPEN, image=Y, include=["small*"]).write()
+    run(job, tmp_path / "out")
+    (tmp_path / "precious").write_text("precious")
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    (folder / "small.png").symlink_to(tmp_path / "precious")
+    (folder / "small-grey.png").symlink_to(tmp_path / "new")
+    assert pantile("export", tmp_path / "out", folder).returncode == 0
+    assert (tmp_path / "precious").read_text() == "precious" and not (tmp_path / "new").exists()
+    assert (folder / "small.png").is_file() and not (folder / "small.png").is_symlink()
+    # A folder on the way that is a link is not gone through.
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "sub" / "a.png").write_bytes(SMALL)
+    job = Job(tmp_path, model=SHARPEN, image=Y, inputs=[tmp_path / "in"]).write()
+    run(job, tmp_path / "out2")
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "sub").symlink_to(tmp_path / "elsewhere")
+    done = pantile("export", tmp_path / "out2", folder)
+    assert done.returncode == 1 and "is a link or a file" in done.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def zip_of(members: list[tuple[str, bytes]]) -> bytearray:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in members:
+            packed.writestr(name, data)
+    return bytearray(file.getvalue())
+
+
+@pytest.mark.parametrize("lie", [0, 10, len(SMALL) - 1, len(SMALL) + 1, 1 << 28, 0xFFFFFFF0])
+def test_zip_members_that_lie_about_their_size(tmp_path: Path, lie: int) -> None:
+    data = zip_of([("a.png", SMALL)])
+    at = data.find(b"PK\1\2")
+    data[at + 24 : at + 28] = struct.pack("<I", lie)
+    (tmp_path / "a.zip").write_bytes(data)
+    code, said, reasons = attempt(tmp_path, tmp_path / "a.zip", most_mib=100)
+    assert code == 3, said
+    assert set(reasons) == {"a.png"} and reasons["a.png"] in {"corrupt", "not_an_image", "truncated"}
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zip_of([("bomb.png", SMALL + b"\0" * (300 << 20)), ("good.png", SMALL)]))
+    code, said, reasons = attempt(tmp_path, tmp_path / "a.zip", most_mib=100)
+    assert (code, reasons) == (3, {"bomb.png": "too_large"}), said
+    code, said, reasons = attempt(tmp_path / "2", tmp_path / "a.zip", "--set", "limits.max_file_size=1KiB", most_mib=100)
+    assert reasons == {"bomb.png": "too_large", "good.png": "too_large"}, "the limit has a key"
+
+
+def far_directory(far: int) -> tuple[bytes, int]:
+    """A TIFF whose directory lies `far` into it, deflated, and its CRC."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    zeros = b"\0" * (1 << 20)
+    parts = [squeeze.compress(b"II*\0" + struct.pack("<I", far))]
+    crc = zlib.crc32(b"II*\0" + struct.pack("<I", far))
+    for _ in range(far >> 20):
+        parts.append(squeeze.compress(zeros))
+        crc = zlib.crc32(zeros, crc)
+    return b"".join(parts) + squeeze.flush(), crc
+
+
+def zip_by_hand(data: bytes, crc: int, size: int, names: list[bytes]) -> bytes:
+    """All names stand for the same bytes, as in the bombs of overlapping members."""
+    local = struct.pack("<IHHHHHIIIHH", 0x04034B50, 20, 0, 8, 0, 0, crc, len(data), size, len(names[0]), 0) + names[0] + data
+    directory = b"".join(
+        struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 20, 20, 0, 8, 0, 0, crc, len(data), size, len(name), 0, 0, 0, 0, 0, 0) + name for name in names
+    )
+    return local + directory + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, len(names), len(names), len(directory), len(local), 0)
+
+
+def test_a_look_at_a_header_takes_no_memory_for_what_lies_before_it(tmp_path: Path) -> None:
+    far = 200 << 20
+    data, crc = far_directory(far)
+    (tmp_path / "a.zip").write_bytes(zip_by_hand(data, crc, far + 8, [b"a.tif"]))
+    code, said, reasons = attempt(tmp_path, tmp_path / "a.zip", most_mib=100)
+    assert (code, set(reasons)) == (3, {"a.tif"}), said
+
+
+def test_members_that_lie_in_each_other_are_refused(tmp_path: Path) -> None:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    data = squeeze.compress(SMALL) + squeeze.flush()
+    (tmp_path / "a.zip").write_bytes(zip_by_hand(data, zlib.crc32(SMALL), len(SMALL), [b"%03d.png" % i for i in range(100)]))
+    refused(tmp_path, tmp_path / "a.zip", "some lie in each other")
+
+
+def test_pipes_devices_and_links_in_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "ok.png").write_bytes(SMALL)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "self.png").symlink_to("self.png")
+    (folder / "loop").symlink_to(".")
+    (folder / "up").symlink_to("..")
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = Path.cwd()
+        os.chdir(folder)  # the path of a socket has 108 bytes at most
+        try:
+            listener.bind("s.png")
+        finally:
+            os.chdir(here)
+        code, said, reasons = attempt(tmp_path, folder)
+    assert (code, reasons) == (3, {"self.png": "unreadable"}), said
+    assert verified(tmp_path / "out")["done"] == 1
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.tar", "x.zip", "x.txt", "x.h5:/images"])
+@pytest.mark.parametrize("kind", ["pipe", "zero"])
+def test_an_input_that_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name.split(":")[0]
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    code, said, _ = attempt(tmp_path, f"{tmp_path}/{name}", patience_s=20)
+    assert code == (3 if name == "x.png" else 2), said
+    assert "not a regular file" in said
+
+
+def test_pipes_among_job_files_and_models(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    job = Job(tmp_path, keys=["include: pipe"]).write()
+    for arguments in (("config", "show", job), ("config", "show", tmp_path / "pipe"), ("model", tmp_path / "pipe")):
+        done = pantile(*arguments, timeout=20)
+        assert done.returncode == 2 and "not a regular file" in done.stderr, done.stderr
+
+
+def test_lists_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    refused(tmp_path, path, "list.txt:1: the name is longer than the 4096 bytes", most_mib=60)
+    path.write_bytes(b"a.png\n" + b"b" * (64 << 20))
+    refused(tmp_path, path, "list.txt:2: the name is longer", most_mib=60)
+    path.write_bytes(b"a.png\nb.png\0x\n")
+    refused(tmp_path, path, "list.txt:2: the name has a byte 0 in it")
+    path.write_bytes(bytes(range(128, 256)))
+    refused(tmp_path, path, "not UTF-8")
+
+
+def test_more_items_than_allowed_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"{i}.png\n" for i in range(11)))
+    code, said, _ = attempt(tmp_path, tmp_path / "list.txt", "--set", "limits.max_items=10")
+    assert code == 2 and "there are 11 items, and limits.max_items is 10" in said
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file.create_dataset("images", (1 << 40, 20, 30), "u1", chunks=(1, 20, 30))
+    refused(tmp_path, f"{tmp_path}/rows.h5:/images", "limits.max_items is 20000000", most_mib=60)
+
+
+def test_a_file_for_regions_has_a_limit_too(tmp_path: Path) -> None:
+    """A terabyte that begins like a PNG: all of its bytes would be read."""
+    with (tmp_path / "big.png").open("wb") as file:
+        file.write(SMALL)
+        file.truncate(1 << 40)
+    code, said, reasons = attempt(tmp_path, tmp_path / "big.png")
+    assert (code, reasons) == (3, {"big.png": "too_large"}), said
+
+
+def test_names_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "bad\x1b]0;owned\x07\x1b[2J\u009b2J.png").write_bytes(b"no image")
+    (folder / "good.png").write_bytes(SMALL)
+    code, said, _ = attempt(tmp_path, folder)
+    assert code == 3
+    assert not {"\x1b", "\x07", "\u009b"} & set(said), repr(said)
+    assert "bad\\x1b]0;owned\\x07\\x1b[2J\\x9b2J.png is in quarantine" in said
+
+
+IMAGES = np.random.default_rng(1).integers(0, 255, (3, 20, 30), dtype=np.uint8)
+
+
+def stack_that(make: Callable[[h5py.File], object], tmp_path: Path) -> str:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        make(file)
+    return f"{tmp_path}/x.h5:/images"
+
+
+def test_stacks_that_reach_into_other_files_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+
+    def linked(file: h5py.File) -> None:
+        file["images"] = h5py.ExternalLink(str(tmp_path / "pipe.h5"), "/images")
+
+    def through(file: h5py.File) -> None:
+        file["a"] = h5py.ExternalLink(str(tmp_path / "pipe.h5"), "/")
+        file["images"] = h5py.SoftLink("/a/images")
+
+    def in_a_loop(file: h5py.File) -> None:
+        file["images"] = h5py.SoftLink("/images")
+
+    refused(tmp_path, stack_that(linked, tmp_path), "it is a link into another file", patience_s=20)
+    refused(tmp_path, stack_that(through, tmp_path), "it is a link into another file", patience_s=20)
+    refused(tmp_path, stack_that(in_a_loop, tmp_path), "too many links")
+    for target in ("/etc/passwd", str(tmp_path / "pipe.h5"), "/dev/zero"):
+        place = stack_that(lambda file, target=target: file.create_dataset("images", (1, 20, 30), "u1", external=[(target, 0, 600)]), tmp_path)
+        refused(tmp_path, place, "its pixels lie in other files", patience_s=20)
+
+
+def test_stacks_with_chunks_out_of_proportion_are_refused(tmp_path: Path) -> None:
+    place = stack_that(lambda file: file.create_dataset("images", (1000, 2000, 2000), "u1", chunks=(1000, 2000, 2000), compression="gzip"), tmp_path)
+    refused(tmp_path, place, "is packed in chunks of 3.73 GiB", most_mib=60)
+    good = stack_that(lambda file: file.create_dataset("images", data=IMAGES, chunks=(3, 20, 30), compression="gzip"), tmp_path)
+    assert attempt(tmp_path, good)[0] == 0
+
+
+def test_rows_that_were_never_written_are_no_black_images(tmp_path: Path) -> None:
+    def half(file: h5py.File) -> None:
+        file.create_dataset("images", (3, 20, 30), "u1", chunks=(1, 10, 30))[0] = IMAGES[0]
+        file["images"][1, :10] = IMAGES[1, :10]
+
+    code, said, reasons = attempt(tmp_path, stack_that(half, tmp_path))
+    assert (code, reasons) == (3, {"000001": "truncated", "000002": "truncated"}), said
+    code, said, reasons = attempt(tmp_path / "2", stack_that(lambda file: file.create_dataset("images", (2, 20, 30), "u1"), tmp_path))
+    assert (code, set(reasons.values())) == (3, {"truncated"}), said
+
+
+def test_damaged_stacks_are_refused_in_words(tmp_path: Path) -> None:
+    stack_that(lambda file: file.create_dataset("images", data=IMAGES), tmp_path)
+    whole = (tmp_path / "x.h5").read_bytes()
+    for length in (10, 100, 1500, len(whole) - 10):
+        (tmp_path / "x.h5").write_bytes(whole[:length])
+        refused(tmp_path, f"{tmp_path}/x.h5:/images", "HDF5 cannot")
+
+
+def external(folder: Path, location: str, offset: object = None, length: object = None, in_branch: bool = False) -> Path:
+    """A convolution whose weights lie in another file."""
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1, 1, 3, 3], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", offset), ("length", length)):
+        if value is not None:
+            tensor.external_data.add(key=key, value=str(value))
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, "H", "W"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, "h", "w"])
+    node = helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[3, 3])
+    if in_branch:
+        branch = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["z"], kernel_shape=[3, 3])], "branch", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)], [tensor])
+        yes = helper.make_tensor("c", TensorProto.BOOL, [], [True])
+        graph = helper.make_graph([helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)], "g", [x], [y], [yes])
+    else:
+        graph = helper.make_graph([node], "g", [x], [y], [tensor])
+    path = folder / "m.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    return path
+
+
+def test_weights_of_a_model_stay_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    weights = np.full(9, 1 / 9, np.float32).tobytes()
+    (tmp_path / "secret.bin").write_bytes(weights)
+    (folder / "w.bin").write_bytes(weights)
+    (folder / "link.bin").symlink_to("../secret.bin")
+    (folder / "up").symlink_to("..")
+    (folder / "zero.bin").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.bin")
+    assert pantile("model", external(folder, "w.bin")).returncode == 0
+    for location in ("../secret.bin", "a/../../secret.bin", str(tmp_path / "secret.bin"), "link.bin", "up/secret.bin", "zero.bin", "w.bin\0x"):
+        for in_branch in (False, True):
+            done = pantile("model", external(folder, location, in_branch=in_branch), timeout=20)
+            assert done.returncode == 2 and "not a file in the model's folder" in done.stderr, (location, done.stderr)
+    for offset, length in ((1 << 62, 36), ((1 << 64) - 36, 36), (-4, 36), (0, 8), (0, 1 << 39), ("x", 36)):
+        done = pantile("model", external(folder, "w.bin", offset, length), timeout=20)
+        assert done.returncode == 2 and "is damaged: of its weights 'w'" in done.stderr, done.stderr
+    for location, offset in (("pipe.bin", None), (".", None), ("w.bin", 4)):
+        job = Job(tmp_path, model=external(folder, location, offset), image=Y, inputs=[PAGES / "small.png"]).write()
+        done = pantile("plan", job, timeout=20)
+        assert done.returncode == 2 and "is not in its folder, or is shorter" in done.stderr, done.stderr
+        assert pantile("model", folder / "m.onnx", timeout=20).returncode == 0
+
+
+def test_models_of_any_size_and_depth_end_in_words(tmp_path: Path) -> None:
+    def field(number: int, data: bytes) -> bytes:
+        size, length = len(data), b""
+        while size > 127:
+            length += bytes([size & 127 | 128])
+            size >>= 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + data
+
+    deep = b""
+    for _ in range(500):
+        deep = field(1, field(5, field(6, deep)))  # a graph in an attribute of a node of a graph
+    (tmp_path / "deep.onnx").write_bytes(field(7, deep))
+    (tmp_path / "claim.onnx").write_bytes(b"\x3a\xff\xff\xff\xff\x7f")
+    with (tmp_path / "huge.onnx").open("wb") as file:
+        file.truncate(1 << 40)
+    for name, words in (("deep", "not an ONNX model"), ("claim", "not an ONNX model"), ("huge", "more than the 2147483647 allowed")):
+        done = pantile("model", tmp_path / f"{name}.onnx", timeout=20)
+        assert done.returncode == 2 and words in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("name", ["lock", "journal", "run.yaml", "catalog.h5", "index.h5", "live.json"])
+def test_the_files_of_a_run_folder_are_no_pipes_and_no_links_that_are_written_through(tmp_path: Path, name: str) -> None:
+    job = Job(tmp_path, model=SHARPEN, image=Y, include=["small.png"]).write()
+    run(job, tmp_path / "out")
+    commands = [("status",), ("inspect",), ("verify",), ("why", "0")]
+    path = tmp_path / "out" / name
+    path.unlink()
+    os.mkfifo(path)
+    for command in commands:
+        pantile(command[0], tmp_path / "out", *command[1:], timeout=20)
+    pantile("run", job, "--output", tmp_path / "out", timeout=30)
+    for target in ("precious", "new"):
+        path.unlink(missing_ok=True)
+        if target == "precious":
+            (tmp_path / target).write_text("precious" * 10)
+        path.symlink_to(tmp_path / target)
+        for command in commands:
+            pantile(command[0], tmp_path / "out", *command[1:], timeout=20)
+        pantile("run", job, "--output", tmp_path / "out", timeout=30)
+    assert (tmp_path / "precious").read_text() == "precious" * 10
+    assert not (tmp_path / "new").exists()
+
+
+def test_requests_of_anybody_do_not_end_a_run(tmp_path: Path) -> None:
+    job = Job(tmp_path, model=SHARPEN, image=Y).write()
+    control = tmp_path / "out" / "control"
+    run(job, tmp_path / "out", "--set", "input.0.include=small.png")
+    control.mkdir(exist_ok=True)
+    os.mkfifo(control / "pipe.request")
+    (control / "zero.request").symlink_to("/dev/zero")
+    (control / "deep.request").write_text("[" * 1_000_000)
+    with (control / "huge.request").open("wb") as file:
+        file.truncate(1 << 40)
+    done = pantile("run", job, "--output", tmp_path / "out", "--set", "input.0.include=small.png", timeout=60)
+    assert done.returncode == 0, done.stderr
