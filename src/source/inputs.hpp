@@ -47,8 +47,8 @@ struct InputSpec {
 /// archives) are left out. Links are followed; a folder that links reach more than once is listed once, under its own
 /// path if that lies in the input, else under the link whose path sorts first. Of members of one name the last counts,
 /// as when the archive is unpacked. Throws UsageError if an input does not exist, is damaged or cut short, a glob makes
-/// no sense, a name is not UTF-8, there are too many items, or no file is found at all (a part may be empty); Error if a
-/// folder cannot be read.
+/// no sense, a name is not UTF-8, there are too many items, or no file is found at all (a part may be empty); Error if
+/// a folder cannot be read.
 [[nodiscard]] Catalog list_inputs(std::span<const InputSpec> inputs);
 
 /// list_inputs(), and the header of every item read on `threads` threads (≥ 1) of this process. An item whose header

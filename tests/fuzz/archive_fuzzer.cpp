@@ -6,6 +6,7 @@
 
 #include "fuzz/fuzz.hpp"
 #include "source/item_reader.hpp"
+#include "source/inputs.hpp"
 #include "source/members.hpp"
 #include "source/names.hpp"
 
@@ -18,7 +19,7 @@ constexpr std::uint64_t limit_bytes = 1 << 16;
 
 std::optional<detail::MemberList> members_of(const CatalogRoot& archive) {
   try {
-    return detail::list_members(archive, detail::Choice{{"**"}, {}});
+    return detail::list_members(archive, detail::Choice{{"**"}, {}}, InputLimits{}.max_member_bytes);
   } catch (const Error&) {
     return std::nullopt;
   }
