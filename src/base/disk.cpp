@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <new>
 #include <system_error>
 
 #include "base/error.hpp"
@@ -166,9 +167,13 @@ Disk& real_disk() noexcept {
 
 Bytes read_file(Disk& disk, const std::filesystem::path& path) {
   const std::unique_ptr<DiskFile> file = disk.open(path, Access::read);
-  Bytes bytes(static_cast<std::size_t>(file->size()));
-  bytes.resize(file->read(0, bytes));
-  return bytes;
+  try {
+    Bytes bytes(static_cast<std::size_t>(file->size()));
+    bytes.resize(file->read(0, bytes));
+    return bytes;
+  } catch (const std::bad_alloc&) {
+    throw Error{path.string() + " has " + std::to_string(file->size()) + " bytes, for which there is no memory"};
+  }
 }
 
 void replace_file(Disk& disk, const std::filesystem::path& path, std::string_view text, Durable durable) {

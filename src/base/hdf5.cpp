@@ -75,14 +75,6 @@ FailedCloses& failed_closes() {
   return closes;
 }
 
-/// Of the file that an object is in: a link may have led to another one.
-std::string file_name(hid_t object) {
-  const auto length = check(H5Fget_name(object, nullptr, 0), "name a file");
-  std::string name(static_cast<std::size_t>(length), '\0');
-  check(H5Fget_name(object, name.data(), name.size() + 1), "name a file");
-  return name;
-}
-
 Id file_of(hid_t object) {
   const H5I_type_t type = H5Iget_type(object);
   return Id{type == H5I_DATASET || type == H5I_GROUP || type == H5I_ATTR ? H5Iget_file_id(object) : H5I_INVALID_HID};
@@ -185,22 +177,6 @@ Id create_group(hid_t parent, const std::string& name) {
   return own(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "create the group " + name);
 }
 
-Id open_group(hid_t parent, const std::string& name) {
-  Id group = own(H5Gopen2(parent, name.c_str(), H5P_DEFAULT), "open the group " + name);
-  if (file_name(group.get()) != file_name(parent)) {
-    throw Error{"the group " + name + " leads to another file"};
-  }
-  return group;
-}
-
-Id open_dataset(hid_t parent, const std::string& name) {
-  return own(H5Dopen2(parent, name.c_str(), H5P_DEFAULT), "open the dataset " + name);
-}
-
-bool exists(hid_t parent, const std::string& name) {
-  return check(H5Lexists(parent, name.c_str(), H5P_DEFAULT), "look for " + name) > 0;
-}
-
 Id make_space(std::span<const hsize_t> dims) {
   return own(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), "make a dataspace");
 }
@@ -268,18 +244,8 @@ void expect_in_file(hid_t object, std::uint64_t count, std::size_t size, const s
   }
 }
 
-Id open_own_dataset(hid_t parent, const std::string& name) {
-  Id dataset = open_dataset(parent, name);
-  const Id layout = own(H5Dget_create_plist(dataset.get()), "look at " + name);
-  if (file_name(dataset.get()) != file_name(parent) || H5Pget_layout(layout.get()) == H5D_VIRTUAL ||
-      H5Pget_external_count(layout.get()) != 0) {
-    throw Error{name + " leads to another file"};
-  }
-  return dataset;
-}
-
 std::size_t column_size(hid_t parent, const std::string& name) {
-  const Id dataset = open_own_dataset(parent, name);
+  const Id dataset = open_dataset(parent, name);
   const auto dims = dims_of(dataset.get());
   if (dims.size() != 1) {
     throw Error{"the column " + name + " has " + std::to_string(dims.size()) + " dimensions (expected 1)"};

@@ -72,13 +72,9 @@ void replace_file(const std::filesystem::path& path, const std::function<void(hi
 [[nodiscard]] std::int64_t open_ids();
 
 [[nodiscard]] Id create_group(hid_t parent, const std::string& name);
-/// Throws Error if it is away, or a link leads to another file.
+/// What lies in the file itself: external links are not followed, and a dataset that is made of other files is refused.
 [[nodiscard]] Id open_group(hid_t parent, const std::string& name);
-/// Wherever links and virtual datasets lead.
 [[nodiscard]] Id open_dataset(hid_t parent, const std::string& name);
-/// Throws Error if its values lie in another file: our formats have none of those, and who hands us a file must not say
-/// what else we read.
-[[nodiscard]] Id open_own_dataset(hid_t parent, const std::string& name);
 [[nodiscard]] bool exists(hid_t parent, const std::string& name);
 /// A simple dataspace of fixed size.
 [[nodiscard]] Id make_space(std::span<const hsize_t> dims);

@@ -93,7 +93,7 @@ std::string read_text(hid_t group, const std::string& name) {
   if (check(H5Aexists(group, name.c_str()), "look for the attribute " + name) > 0) {
     return read_text_attribute(group, name);
   }
-  const Id dataset = open_own_dataset(group, name);
+  const Id dataset = open_dataset(group, name);
   const Id type = own(H5Dget_type(dataset.get()), "get the type of " + name);
   const std::size_t width = string_width(type.get(), name);
   const Id space = own(H5Dget_space(dataset.get()), "get a dataspace");

@@ -157,7 +157,7 @@ Bytes ShardReader::read(const StoredRow& stored) const {
       return pixels;
     }
     const std::string name = "blocks/" + std::to_string(index(row.key.item));
-    const hdf5::Id dataset = hdf5::open_own_dataset(out.get(), name);
+    const hdf5::Id dataset = hdf5::open_dataset(out.get(), name);
     const std::vector<hsize_t> all{static_cast<hsize_t>(row.item_extent.height),
                                    static_cast<hsize_t>(row.item_extent.width), static_cast<hsize_t>(row.channels)};
     if (hdf5::dims_of(dataset.get()) != all) {

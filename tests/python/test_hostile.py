@@ -461,3 +461,26 @@ def test_requests_of_anybody_do_not_end_a_run(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     done = pantile("run", job, "--output", tmp_path / "out", "--set", "input.0.include=small.png", timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["catalog.h5", "index.h5", "shards"])
+def test_the_files_of_a_run_reach_into_no_others(tmp_path: Path, name: str) -> None:
+    """Every column in turn becomes a link to a pipe."""
+    job = Job(tmp_path, model=SHARPEN, image=Y, include=["small.png"]).write()
+    run(job, tmp_path / "out")
+    path = next((tmp_path / "out" / "shards").glob("*.h5")) if name == "shards" else tmp_path / "out" / name
+    whole = path.read_bytes()
+    os.mkfifo(tmp_path / "pipe.h5")
+    columns: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda column, what: columns.append(column) if isinstance(what, h5py.Dataset) else None)
+    for at, column in enumerate(columns):
+        with h5py.File(path, "r+") as file:
+            del file[column]
+            file[column] = h5py.ExternalLink(str(tmp_path / "pipe.h5"), "/x")
+        for command in (("inspect",), ("verify",)) if at % 3 else (("inspect", "0"), ("verify",)):
+            done = pantile(command[0], tmp_path / "out", *command[1:], timeout=20)
+            assert done.returncode in (0, 1, 2, 4), (column, done.stderr)
+        if name == "catalog.h5" and at % 4 == 0:
+            pantile("run", job, "--output", tmp_path / "out", timeout=30)
+        path.write_bytes(whole)

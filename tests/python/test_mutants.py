@@ -192,6 +192,8 @@ def cells() -> dict[str, str]:
 def expect_documented(rows: list[Row]) -> None:
     """Every kind of mutant that was taken for an image is in the table of what cannot be seen."""
     for row in rows:
+        if not row.other:
+            continue
         said = max((len(one), text) for name, text in cells().items() for one in name.split(", ") if row.format.startswith(one))[1]
         if row.other["flip"]:
             assert "flipped bit" in said, (row.format, said)
@@ -213,10 +215,10 @@ def test_some_mutants_of_archives_stacks_and_models(tmp_path: Path) -> None:
 def test_thousands_of_mutants(tmp_path: Path) -> None:
     """PANTILE_MUTANTS_OUT names a file for the table; tools/bench/results has one."""
     rows = all_rows(tmp_path, LONG, 150, 300)
-    expect_documented(rows)
-    assert sum(row.mutants for row in rows) >= 5000
     if out := os.environ.get("PANTILE_MUTANTS_OUT"):
         Path(out).write_text(json.dumps([row.told() for row in rows], indent=1) + "\n")
+    expect_documented(rows)
+    assert sum(row.mutants for row in rows) >= 5000
 
 
 @pytest.mark.long
