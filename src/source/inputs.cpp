@@ -15,7 +15,7 @@
 #include "source/name_list.hpp"
 #include "source/names.hpp"
 #include "source/probing.hpp"
-#include "source/stack.hpp"
+#include "source/stack_look.hpp"
 #include "source/text_list.hpp"
 
 namespace pantile {
@@ -85,7 +85,7 @@ void expect_few(const InputSpec& input, std::uint64_t items) {
 /// Rows are known without a look at each: one header serves them all.
 std::size_t add_rows(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
   const CatalogRoot& from = catalog.roots()[root];
-  const detail::StackFacts facts = detail::Stack{from.path, from.dataset}.facts();
+  const detail::StackFacts facts = detail::look_apart(from.path, from.dataset);
   expect_few(input, facts.rows / static_cast<std::uint64_t>(input.part.count));
   const std::size_t digits = std::max<std::size_t>(6, std::to_string(facts.rows).size());
   const std::int64_t mtime_ns = detail::size_and_time(from.path).mtime_ns;

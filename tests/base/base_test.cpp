@@ -1,14 +1,18 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
 #include "base/byte_size.hpp"
+#include "base/error.hpp"
 #include "base/extent.hpp"
 #include "base/file.hpp"
 #include "base/handle.hpp"
 #include "base/hash.hpp"
+#include "base/log.hpp"
 #include "base/result.hpp"
+#include "base/temp_folder.hpp"
 
 namespace pantile {
 namespace {
@@ -92,6 +96,36 @@ TEST(ReplaceFile, LeavesTheOldTextOrTheNewAndNothingElse) {
 TEST(ReadFile, SaysWhyItCannot) {
   EXPECT_THROW(static_cast<void>(read_file("/nowhere/at/all")), Error);
   EXPECT_THROW(static_cast<void>(read_file(::testing::TempDir())), Error);  // a folder
+}
+
+TEST(OpenFile, NeverWaitsAndWritesThroughNoLink) {
+  const testing::TempFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(static_cast<void>(open_file(pipe, O_RDONLY)), Error);
+  EXPECT_THROW(static_cast<void>(open_file(pipe, O_RDWR)), Error);
+  EXPECT_THROW(static_cast<void>(open_file("/dev/zero", O_RDONLY)), Error);
+  EXPECT_THROW(expect_file(pipe), Error);
+  const auto link = folder.path() / "link";
+  std::filesystem::create_symlink(folder.path() / "new", link);
+  EXPECT_THROW(static_cast<void>(open_file(link, O_WRONLY | O_CREAT)), Error);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "new"));
+  replace_file(folder.path() / "new", "text", Durable::no);
+  EXPECT_EQ(read_text(link), "text") << "to read, links are followed";
+  remove_link(link);
+  remove_link(folder.path() / "new");
+  EXPECT_FALSE(std::filesystem::exists(link));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "new"));
+}
+
+TEST(Log, NamesDoNotCommandATerminal) {
+  EXPECT_EQ(log::printable("\x1b]0;owned\x07.png"), "\\x1b]0;owned\\x07.png");
+  EXPECT_EQ(log::printable("\x1b[2J\x1b[3;4Hx\r\x7f"), "\\x1b[2J\\x1b[3;4Hx\\x0d\\x7f");
+  EXPECT_EQ(log::printable("\xC2\x9B"
+                           "2J"),
+            "\\x9b2J");
+  EXPECT_EQ(log::printable("\x1b[31mred\x1b[0m\n\tÜ→"), "\x1b[31mred\x1b[0m\n\tÜ→");
+  EXPECT_EQ(log::printable("cut\x1b["), "cut\\x1b[");
 }
 
 TEST(Fault, NamesAreStableAndOnlyBytesAreBadInput) {

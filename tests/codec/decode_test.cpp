@@ -122,6 +122,13 @@ TEST(Gate, EachLimitIsTheCallers) {
   EXPECT_FALSE(refusal(header, 1'000, {.max_ratio = 30, .ratio_free_pixels = 0}));
 }
 
+TEST(Gate, AFileThatIsReadInPartsHasALimitOfItsOwn) {
+  ImageHeader header = interlaced({100, 100}, 3);
+  header.interlaced = false;
+  EXPECT_FALSE(refusal(header, 1'000, {.max_file_bytes = 999}));
+  EXPECT_TRUE(refusal(header, 1'000, {.max_file_bytes = 999, .max_region_file_bytes = 999}));
+}
+
 TEST(Decode, LooksAtTheGateFirst) {
   // 900 MP claimed by 60 bytes: decoded, they would be an error only after gigabytes.
   Bytes file = samples::file_of(samples::Png{.extent = {1, 1}, .sample = [](int, int, int) { return 0U; }});
