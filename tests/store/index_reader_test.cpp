@@ -200,7 +200,7 @@ TEST(Index, LeadsToNoOtherFile) {
   replace_object(path, "items", [&](hid_t file) {
     hdf5::check(H5Lcreate_external(other.c_str(), "/items", file, "items", H5P_DEFAULT, H5P_DEFAULT), "link");
   });
-  EXPECT_THAT(complaint(), HasSubstr("leads to another file"));
+  EXPECT_THAT(complaint(), HasSubstr("HDF5 cannot look for items/"));
   replace_object(path, "paths/bytes", [&](hid_t file) {
     hdf5::check(H5Lcreate_external(other.c_str(), "/paths/bytes", file, "paths/bytes", H5P_DEFAULT, H5P_DEFAULT),
                 "link");
