@@ -23,7 +23,7 @@ Values values_of(const std::string& name) {
   const auto is_one_of = [&](std::initializer_list<std::string_view> names) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  if (name == "KEY=VALUE") {
+  if (is_one_of({"KEY=VALUE", "SETTING"})) {
     return {Kind::keys, {}};
   }
   if (name == "JOB") {

@@ -210,7 +210,7 @@ void declare_ctl(CLI::App& command, CtlCommand& ctl) {
   add_choice<std::string>(command, "REQUEST", ctl.request, {{"drain", "drain"}, {"stop", "stop"}, {"set", "set"}},
                           "What the run shall do")
       ->required();
-  command.add_option("KEY=VALUE", ctl.setting, "What to set");
+  command.add_option("SETTING", ctl.setting, "What to set: KEY=VALUE");
   command.footer(
       "drain finishes what is in flight, as Ctrl-C does; stop does not wait for it.\n"
       "Both seal what is computed; the run ends with 75 and may be gone on with.\n"
