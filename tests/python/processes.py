@@ -34,7 +34,7 @@ def launchers_of(output: Path) -> list[int]:
     found = []
     for pid in processes_of(output):
         try:
-            if Path(f"/proc/{pid}/comm").read_text().strip() in ("mpirun", "orterun"):
+            if Path(f"/proc/{pid}/comm").read_text().strip() in ("mpirun", "orterun", "prterun"):  # Open MPI 5: the last
                 found.append(pid)
         except OSError:
             continue
