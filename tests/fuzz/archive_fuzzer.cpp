@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "fuzz/fuzz.hpp"
-#include "source/item_reader.hpp"
 #include "source/inputs.hpp"
+#include "source/item_reader.hpp"
 #include "source/members.hpp"
 #include "source/names.hpp"
 
