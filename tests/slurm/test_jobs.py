@@ -172,7 +172,7 @@ def test_slurms_own_signal_comes_before_the_time_limit(cluster: Cluster, nodes: 
 @pytest.mark.nodes(3)
 @pytest.mark.parametrize("launch", LAUNCHERS)
 def test_a_preempted_job_comes_back_and_is_done(cluster: Cluster, nodes: list[str], launch: str) -> None:
-    run = Run(cluster, f"preempted-{launch}", 4, nodes)
+    run = Run(cluster, f"preempted-{launch}", 12, nodes)  # more than is done within the grace of a preemption
     job = run.submit(launch=launch)
     run.wait_for_shard(job)
     urgent = cluster.sbatch(_script(run.folder, "sleep 1"), options=["--partition=urgent", f"--nodelist={nodes[1]}", "--mem=3000M"], cwd=run.folder)
