@@ -1,6 +1,7 @@
 #pragma once
 // Ids are types, so that a rank cannot pass for an item. `index(id)` is the only way back to a number.
 
+#include <compare>
 #include <cstdint>
 #include <type_traits>
 

@@ -85,11 +85,11 @@ void forbid_others(Rules& rules) {
   // Signals to itself only: abort() sends one.
   const auto self = static_cast<scmp_datum_t>(::getpid());
   for (const int call : {SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo)}) {
-    rules.add(SCMP_ACT_ERRNO(EPERM), call, SCMP_A0(SCMP_CMP_NE, self));
+    rules.add(SCMP_ACT_ERRNO(EPERM), call, SCMP_A0(SCMP_CMP_NE, self, 0));
   }
-  rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0));
+  rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0, 0));
   // It ends with its rank, and asks for nothing else.
-  rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+  rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
 }
 
 /// Changing files, by name or by a descriptor that is open for reading.
