@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
 #include <bit>
 #include <cstring>
 #include <random>
@@ -129,12 +130,16 @@ TEST_F(DevicePoolTest, HoldsItsCapUnderManyThreads) {
   std::atomic<int> given = 0;
   std::atomic<int> refused = 0;
   std::atomic<bool> over = false;
+  std::barrier together{8};  // on one core a thread would be through before the next begins, and the cap far away
   std::vector<std::thread> threads;
   for (unsigned seed = 0; seed < 8; ++seed) {
     threads.emplace_back([&, seed] {
       std::mt19937 dice{seed};
       std::vector<std::pair<void*, std::size_t>> mine;
       for (int i = 0; i < 3000; ++i) {
+        if (i % 50 == 0) {
+          together.arrive_and_wait();
+        }
         if (mine.size() > 6 || (!mine.empty() && dice() % 2 == 0)) {
           std::swap(mine[dice() % mine.size()], mine.back());
           const auto [block, bytes] = mine.back();
