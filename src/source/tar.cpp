@@ -158,7 +158,7 @@ class TarWalk {
                      .bytes = described.bytes.value_or(stored_bytes),
                      .link = {},
                      .failure = {}};
-    const bool folder = member.name.empty() || member.name.ends_with('/');
+    bool is_file = true;
     if (type == '1' || type == '2') {
       const std::string target = described.link.value_or(std::string{text_at(block, 157, 100)});
       // A hard link is named from the top, a symbolic one from the folder that it lies in.
@@ -166,16 +166,15 @@ class TarWalk {
                         ? member_name(target)
                         : (std::filesystem::path{member.name}.parent_path() / target).lexically_normal().string();
       member.bytes = 0;
-      visit_(member);
     } else if (type == 'S' || described.sparse) {
       member.failure = {Fault::unsupported, "it is stored as a sparse file. Pack the archive again without --sparse"};
       skip(member.bytes);
-      visit_(member);
-    } else if ((type == '0' || type == '\0' || type == '7') && !folder) {
-      skip(member.bytes);
-      visit_(member);
     } else {
+      is_file = type == '0' || type == '\0' || type == '7';
       skip(type >= '3' && type <= '6' ? 0 : member.bytes);  // Devices, folders and pipes have no bytes.
+    }
+    if (is_file && !member.name.empty() && !member.name.ends_with('/')) {
+      visit_(member);
     }
   }
 

@@ -70,6 +70,14 @@ TEST_F(TarTest, NamesWhatLinksLeadTo) {
   EXPECT_EQ(members[1].link, "b.png");
 }
 
+TEST_F(TarTest, LeavesOutWhatHasNoNameOfAFile) {
+  for (const char type : {'0', '1', '2', 'S'}) {
+    EXPECT_TRUE(list(tar_member("", "", type, "a.png") + tar_end()).empty()) << type;
+    EXPECT_TRUE(list(tar_member("./", "", type, "a.png") + tar_end()).empty()) << type;
+    EXPECT_TRUE(list(tar_member("d/", "", type, "a.png") + tar_end()).empty()) << type;
+  }
+}
+
 TEST_F(TarTest, SparseMembersAreNotReadAsIfTheyWereWhole) {
   const auto members = list(tar_member("pax", "22 GNU.sparse.major=1\n", 'x') + tar_member("s.png", "map") + tar_end());
   ASSERT_EQ(members.size(), 1U);
