@@ -81,7 +81,7 @@ def fuzz(build: pathlib.Path, target: str, seconds: int) -> Run:
     findings, kept = build / "findings", build / "fuzzing" / target
     findings.mkdir(exist_ok=True)
     kept.mkdir(parents=True, exist_ok=True)
-    before = set(findings.iterdir())
+    before = set(findings.glob(f"{target}-*"))
     command = [
         str(build / f"tests/fuzz/{target}_fuzzer"),
         f"-max_total_time={seconds}",
@@ -101,7 +101,7 @@ def fuzz(build: pathlib.Path, target: str, seconds: int) -> Run:
     with log.open("w") as output:
         status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False).returncode
     text = log.read_text(errors="replace")
-    found = sorted(path.name for path in set(findings.iterdir()) - before)
+    found = sorted(path.name for path in set(findings.glob(f"{target}-*")) - before)
     if status != 0 and not found:
         found = [f"exit code {status}, see {log}"]
     return Run(
