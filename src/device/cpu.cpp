@@ -103,14 +103,10 @@ std::optional<double> cpu_quota(const fs::path& root) {
 }
 
 MemoryLimit host_memory_limit(const fs::path& root, const char* slurm_mem_per_node) {
-  const MemoryLimit machine{total_memory(root), "MemTotal"};
-  MemoryLimit limit = machine;
+  MemoryLimit limit{total_memory(root), "MemTotal"};
   apply_cgroup_limits(root, limit);
-  if (limit.source != machine.source || slurm_mem_per_node == nullptr) {
-    return limit;
-  }
-  const auto mebibytes = leading_number(slurm_mem_per_node);
-  if (mebibytes && *mebibytes > 0 && *mebibytes < machine.bytes / MiB) {  // 0: all of the node
+  const auto mebibytes = slurm_mem_per_node != nullptr ? leading_number(slurm_mem_per_node) : std::nullopt;
+  if (mebibytes && *mebibytes > 0 && *mebibytes < limit.bytes / MiB) {  // 0: all of the node
     return {*mebibytes * MiB, "SLURM_MEM_PER_NODE"};
   }
   return limit;

@@ -29,7 +29,7 @@ struct MemoryLimit {
   std::string source;  ///< "cgroup /sys/fs/cgroup/…/memory.max", "SLURM_MEM_PER_NODE", "MemTotal"
 };
 
-/// The cgroup's limit (v2 or v1, the strictest on the way up), else SLURM_MEM_PER_NODE (MiB), else the machine's
+/// The least of the cgroup's limit (v2 or v1, the strictest on the way up), SLURM_MEM_PER_NODE (MiB) and the machine's
 /// memory. `root` and `slurm_mem_per_node` are arguments for the tests' sake; nullptr means not set. Throws Error if
 /// /proc is not there.
 [[nodiscard]] MemoryLimit host_memory_limit(const std::filesystem::path& root, const char* slurm_mem_per_node);

@@ -79,7 +79,7 @@ TEST_F(HostMemoryLimit, FindsTheLimitOfAContainerThatSeesItsOwnRootOnly) {
   EXPECT_EQ(limit().bytes, GiB);
 }
 
-TEST_F(HostMemoryLimit, AsksSlurmOnlyIfThereIsNoCgroupLimit) {
+TEST_F(HostMemoryLimit, IsTheLeastOfWhatIsSaid) {
   EXPECT_EQ(limit("4096").bytes, 4 * GiB);
   EXPECT_EQ(limit("4096").source, "SLURM_MEM_PER_NODE");
   EXPECT_EQ(limit("0").source, "MemTotal") << "0 means all of the node";
@@ -88,6 +88,8 @@ TEST_F(HostMemoryLimit, AsksSlurmOnlyIfThereIsNoCgroupLimit) {
   write("proc/self/cgroup", "0::/job\n");
   write("sys/fs/cgroup/job/memory.max", "1073741824\n");
   EXPECT_EQ(limit("4096").bytes, GiB);
+  EXPECT_EQ(limit("512").bytes, 512 * MiB) << "a limit of all jobs together says nothing of this one";
+  EXPECT_EQ(limit("512").source, "SLURM_MEM_PER_NODE");
 }
 
 TEST_F(HostMemoryLimit, SaysSoIfThereIsNoProc) {
