@@ -40,7 +40,8 @@ std::vector<std::string> visible_gpus(const char* cuda_visible_devices, int pres
     const std::string_view one = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
     const int place = static_cast<int>(names.size());
-    const int number = one.starts_with("GPU-") ? place : whole_number(one).value_or(-1);
+    const bool is_uuid = one.starts_with("GPU-") || one.starts_with("MIG-");
+    const int number = is_uuid ? place : whole_number(one).value_or(-1);
     if (number < 0 || number >= present) {
       break;
     }

@@ -35,6 +35,7 @@ TEST(NodeResources, GpusAreThoseThatCudaWouldShow) {
   EXPECT_THAT(visible_gpus("NoDevFiles", 2), IsEmpty());
   EXPECT_THAT(visible_gpus("0,7,1", 2), ElementsAre("gpu0")) << "CUDA stops at what it does not know";
   EXPECT_THAT(visible_gpus("GPU-5b1f,GPU-77aa", 2), ElementsAre("gpu0", "gpu1"));
+  EXPECT_THAT(visible_gpus("MIG-5b1f,MIG-77aa", 2), ElementsAre("gpu0", "gpu1"));
   EXPECT_THAT(visible_gpus(nullptr, 0), IsEmpty());
 }
 
