@@ -50,6 +50,9 @@ std::string fill(std::string_view script, const BatchValues& values) {
       add_option(lines, start + value);
     }
   }
+  for (const std::string& name : values.without) {
+    std::erase_if(lines, [&](const std::string& line) { return line.starts_with(fmt::format("#SBATCH --{}=", name)); });
+  }
   for (const std::string& option : values.further) {
     add_option(lines, "#SBATCH " + option);
   }

@@ -18,6 +18,7 @@ struct BatchTemplate {
 /// What is put into a template: it is the script of one job then.
 struct BatchValues {
   std::vector<std::pair<std::string, std::string>> options{};  ///< {"nodes", "4"} for `#SBATCH --nodes=4`
+  std::vector<std::string> without{};                          ///< "mem": its line of the template is left out
   std::vector<std::string> further{};                          ///< "--constraint=ib": lines of their own
   std::vector<std::pair<std::string, std::string>>
       variables{};                       ///< {"job", "/data/job.yaml"}, quoted as a shell wants it

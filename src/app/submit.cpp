@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "app/batch_script.hpp"
@@ -88,9 +89,46 @@ std::optional<SlurmQueue> chosen_queue(const SubmitCommand& command) {
                        : fmt::format("there is no partition {} that is up. There are: {}", command.partition, names)};
 }
 
+/// A script and what is asked of it must be of one kind: each template counts on its own lines.
+void expect_fitting_template(const SubmitCommand& command) {
+  const bool wants_array = command.parts > 0;
+  if (!command.script.empty() && wants_array != (command.script == "array")) {
+    throw UsageError{
+        wants_array
+            ? fmt::format("--array makes jobs by the template array, not {}. Leave --template out.", command.script)
+            : "--template array wants --array N: how many parts to make."};
+  }
+  if ((command.script == "gpu" || command.script == "mixed") && command.gpus == 0) {
+    throw UsageError{fmt::format("--template {} wants --gpus N: how many each node gives.", command.script)};
+  }
+  if (command.gpus > 0 && (wants_array || command.script == "cpu")) {
+    throw UsageError{fmt::format("--gpus wants the template gpu or mixed, not {}.", wants_array ? "array" : "cpu")};
+  }
+  for (const std::string& option : command.sbatch) {
+    const bool is_text =
+        std::none_of(option.begin(), option.end(), [](unsigned char c) { return c < ' ' || c == 127; });
+    if (!option.starts_with('-') || !is_text) {
+      throw UsageError{
+          fmt::format("--sbatch={}: not an option of sbatch. Write --sbatch=--account=lab, once for each.", option)};
+    }
+  }
+}
+
+/// What a cluster would leave in its queue for ever is said now.
+void expect_to_start(const Allotment& allotted, const std::optional<SlurmQueue>& queue) {
+  if (const auto why = why_in_vain(allotted, queue ? queue->most : QueueLimits{})) {
+    throw UsageError{fmt::format("{}{}. `sinfo` and `scontrol show partition` show what there is.",
+                                 queue ? fmt::format("partition {}: ", queue->name) : "", *why)};
+  }
+}
+
 QueueNodes nodes_of(const std::optional<SlurmQueue>& queue) {
   return queue ? queue->nodes
-               : QueueNodes{.count = 1, .cores = usable_cores(), .memory_bytes = 0, .gpus = 0, .longest = {}};
+               : QueueNodes{.count = 1,
+                            .cores = usable_cores(),
+                            .memory_bytes = host_memory_limit().bytes,
+                            .gpus = 0,
+                            .longest = {}};
 }
 
 Demand demand_of(const JobPlan& plan) {
@@ -120,6 +158,13 @@ std::string_view template_for(const SubmitCommand& command) {
   return found->text;
 }
 
+/// As a line of a batch script takes it: "--comment=my run" would be two options.
+std::string sbatch_option(const std::string& option) {
+  const std::size_t value = option.find('=') + 1;
+  const bool is_quoted = value < option.size() && (option[value] == '\'' || option[value] == '"');
+  return value == 0 || is_quoted ? option : option.substr(0, value) + shell_word(option.substr(value));
+}
+
 BatchValues values_of(const SubmitCommand& command, const RunConfig& config, const Allotment& allotted) {
   BatchValues values;
   // Slurm's own names of files stop at blanks.
@@ -131,8 +176,12 @@ BatchValues values_of(const SubmitCommand& command, const RunConfig& config, con
                     {"nodes", std::to_string(allotted.nodes)},
                     {"ntasks-per-node", std::to_string(allotted.tasks_per_node)},
                     {"cpus-per-task", std::to_string(allotted.cores_per_task)},
-                    {"mem", fmt::format("{}M", allotted.memory_bytes / MiB)},
                     {"time", slurm_time(allotted.time)}};
+  if (allotted.memory_bytes > 0) {
+    values.options.emplace_back("mem", fmt::format("{}M", allotted.memory_bytes / MiB));
+  } else {
+    values.without.emplace_back("mem");
+  }
   if (!command.partition.empty()) {
     values.options.emplace_back("partition", command.partition);
   }
@@ -142,7 +191,7 @@ BatchValues values_of(const SubmitCommand& command, const RunConfig& config, con
   if (command.parts > 0) {
     values.options.emplace_back("array", fmt::format("0-{}", command.parts - 1));
   }
-  values.further = command.sbatch;
+  std::transform(command.sbatch.begin(), command.sbatch.end(), std::back_inserter(values.further), sbatch_option);
   values.variables = {{"job", fs::absolute(command.job).lexically_normal().string()},
                       {"pantile", fs::read_symlink("/proc/self/exe").string()}};
   for (const std::string& set : command.sets) {
@@ -168,10 +217,11 @@ void explain(const SubmitCommand& command, const JobPlan& plan, const Allotment&
              const std::optional<SlurmQueue>& queue) {
   log::info("{} of {} items to do, {} of results", plan.job.work.items().size(), plan.job.catalog.size(),
             format_byte_size(plan.disk_bytes));
-  log::info("{}{} node{}, {} task{} of {} core{} on each, {} of memory and {} at most{}",
+  log::info("{}{} node{}, {} task{} of {} core{} on each, {} and {} at most{}",
             command.parts > 0 ? fmt::format("{} jobs of ", command.parts) : "", allotted.nodes,
             allotted.nodes == 1 ? "" : "s", allotted.tasks_per_node, allotted.tasks_per_node == 1 ? "" : "s",
-            allotted.cores_per_task, allotted.cores_per_task == 1 ? "" : "s", format_byte_size(allotted.memory_bytes),
+            allotted.cores_per_task, allotted.cores_per_task == 1 ? "" : "s",
+            allotted.memory_bytes > 0 ? format_byte_size(allotted.memory_bytes) + " of memory" : "all their memory",
             slurm_time(allotted.time), queue ? ", in " + queue->name : "");
   log::info("predicted: {}{}, by the speed of this machine's cores", time_text(allotted.likely_s),
             command.parts > 0 ? " each" : "");
@@ -207,6 +257,7 @@ std::string queued(const std::string& script) {
 }  // namespace
 
 ExitCode carry_out(const SubmitCommand& command) {
+  expect_fitting_template(command);
   const RunConfig config = load_job(command.job, command.output, command.sets).config;
   const RunLayout layout{config.output.dir.resolved};
   // As one process on all cores of this machine: that is what a node is compared with.
@@ -229,6 +280,7 @@ ExitCode carry_out(const SubmitCommand& command) {
                                     .within = command.within,
                                     .gpus_per_node = command.gpus,
                                     .parts = command.parts});
+  expect_to_start(allotted, queue);
   explain(command, plan, allotted, queue);
   const std::string script = fill(template_for(command), values_of(command, config, allotted));
   if (command.dry_run) {

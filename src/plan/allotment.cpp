@@ -1,5 +1,7 @@
 #include "plan/allotment.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -46,11 +48,54 @@ std::uint64_t memory_for(const Demand& demand, const QueueNodes& queue, const Al
   const std::uint64_t ranks =
       static_cast<std::uint64_t>(allotted.tasks_per_node) * (demand.rank_bytes + lanes * demand.lane_bytes);
   const auto wanted = static_cast<std::uint64_t>(margin / cap_share * static_cast<double>(ranks));
-  const std::uint64_t bytes = std::max(least_memory_bytes, rounded_up<std::uint64_t>(wanted, GiB));
-  return queue.memory_bytes == 0 ? bytes : std::min(bytes, queue.memory_bytes);
+  return std::min(std::max(least_memory_bytes, rounded_up<std::uint64_t>(wanted, GiB)), queue.memory_bytes);
+}
+
+/// "64 cores are asked for, and no node has more than 32".
+template <class Number>
+std::optional<std::string> too_many(Number asked, std::optional<Number> most, const char* what, const char* who) {
+  if (!most || asked <= *most) {
+    return std::nullopt;
+  }
+  return fmt::format("{} {} are asked for, and {} than {}", asked, what, who, *most);
 }
 
 }  // namespace
+
+std::optional<std::string> why_in_vain(const Allotment& allotted, const QueueLimits& most) {
+  constexpr const char* no_node = "no node has more";
+  const auto minutes_of = [](std::chrono::seconds time) {
+    return std::chrono::ceil<std::chrono::minutes>(time).count();
+  };
+  if (auto why = too_many(allotted.nodes, most.nodes, "nodes", "a job gets no more")) {
+    return why;
+  }
+  if (auto why = too_many(allotted.tasks_per_node * allotted.cores_per_task, most.cores, "cores a node", no_node)) {
+    return why;
+  }
+  if (auto why = too_many(allotted.gpus_per_node, most.gpus, "GPUs a node", no_node)) {
+    return why;
+  }
+  if (most.memory_bytes) {
+    if (auto why =
+            too_many(allotted.memory_bytes / MiB, std::optional{*most.memory_bytes / MiB}, "MiB a node", no_node)) {
+      return why;
+    }
+  }
+  if (most.time) {
+    if (auto why = too_many(minutes_of(allotted.time), std::optional{minutes_of(*most.time)}, "minutes",
+                            "a job gets no more")) {
+      return why;
+    }
+  }
+  if (allotted.time < least_job_time) {
+    return fmt::format(
+        "{} s are too short: Slurm tells a job two minutes before its end, and it would stop as it starts. Give it {} "
+        "minutes at least",
+        allotted.time.count(), least_job_time / std::chrono::minutes{1});
+  }
+  return std::nullopt;
+}
 
 Allotment allot(const Demand& demand, const QueueNodes& queue, const Wishes& wishes) {
   Allotment allotted;

@@ -4,16 +4,26 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace pantile {
 
-/// The nodes of one queue, by the weakest of them.
+/// The nodes of one queue that are up, by the weakest of them.
 struct QueueNodes {
-  int count = 1;
+  int count = 1;  ///< that one job may have
   int cores = 1;
-  std::uint64_t memory_bytes = 0;                 ///< of each; 0: not known
+  std::uint64_t memory_bytes = 0;                 ///< of each; 0: not known, and no job asks for any
   int gpus = 0;                                   ///< of each
   std::optional<std::chrono::seconds> longest{};  ///< that one job may take
+};
+
+/// What a job of a queue will never get more of. Nothing: no limit is known.
+struct QueueLimits {
+  std::optional<int> nodes{};
+  std::optional<int> cores{};                   ///< of a node; those that are down count too, here and below
+  std::optional<std::uint64_t> memory_bytes{};  ///< of a node
+  std::optional<int> gpus{};                    ///< of a node
+  std::optional<std::chrono::seconds> time{};
 };
 
 /// What a run needs, as `plan` has measured it on one machine.
@@ -43,11 +53,18 @@ struct Allotment {
   int tasks_per_node = 1;  ///< with the one, on the first node, that only coordinates; 1 of an array
   int cores_per_task = 1;
   int gpus_per_node = 0;
-  std::uint64_t memory_bytes = 0;  ///< of each node
+  std::uint64_t memory_bytes = 0;  ///< of each node; 0: what it has
   std::chrono::seconds time{};     ///< of each job: the prediction's upper end and half of it more
   double likely_s = 0;             ///< of each job
   int slices = 1;                  ///< how often it will be queued, since no job may take as long as the run
 };
+
+/// Slurm tells a job two minutes before its end, and up to half a minute earlier; a shorter one would only start and
+/// stop.
+inline constexpr std::chrono::seconds least_job_time{300};
+
+/// Why such a job would wait for ever, or never do anything; nothing if it would not.
+[[nodiscard]] std::optional<std::string> why_in_vain(const Allotment& allotted, const QueueLimits& most);
 
 /// The fewest nodes with which the run is over in time. Preconditions: what is wished for is positive.
 [[nodiscard]] Allotment allot(const Demand& demand, const QueueNodes& queue, const Wishes& wishes);

@@ -14,10 +14,12 @@ struct SlurmQueue {
   std::string name;
   bool is_default = false;
   QueueNodes nodes;
+  QueueLimits most;
 };
 
-/// What `sinfo -h -o "%P|%D|%c|%m|%G|%l|%a"` prints. Of a queue of several kinds of nodes the weakest counts; queues
-/// that are down are left out. Pure.
+/// What `sinfo -h -e -o "%P|%D|%c|%m|%G|%l|%a|%s|%t"` prints. Queues that are down are left out. Nodes that are down
+/// count for what a job may get one day only, unless all are. Less than 256 MiB of memory is what Slurm says where
+/// nobody has told it: not known. Pure.
 [[nodiscard]] std::vector<SlurmQueue> parse_queues(std::string_view text);
 
 /// "1-12:00:00", "30:00", "infinite": nothing for the last, and for what is no time. Pure.

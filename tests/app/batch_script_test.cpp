@@ -37,6 +37,12 @@ TEST(BatchScript, HasTheValuesOfTheJobInTheirLines) {
             "run \"$job\"\n");
 }
 
+TEST(BatchScript, LeavesOutWhatIsNotToBeAskedFor) {
+  const std::string filled = fill(script, {.without = {"mem"}, .variables = {{"job", "j"}}});
+  EXPECT_THAT(filled, Not(HasSubstr("--mem")));
+  EXPECT_THAT(filled, HasSubstr("\n#SBATCH --nodes=2\n"));
+}
+
 TEST(BatchScript, TemplatesAreThoseOfTheTreeAndTakeEveryValue) {
   EXPECT_EQ(batch_templates().size(), 4);
   for (const BatchTemplate& one : batch_templates()) {

@@ -63,7 +63,7 @@ TEST(Allotment, AsksForTheMemoryThatRanksPlanWithAndNoMoreThanANodeHas) {
   small.memory_bytes = GiB;
   EXPECT_EQ(allot(demand, small, {}).memory_bytes, GiB);
   small.memory_bytes = 0;
-  EXPECT_EQ(allot(demand, small, {}).memory_bytes, allotted.memory_bytes) << "nobody knows what a node has";
+  EXPECT_EQ(allot(demand, small, {}).memory_bytes, 0U) << "nobody knows what a node has: none is asked for";
 }
 
 TEST(Allotment, DoesAsItIsTold) {
@@ -94,6 +94,22 @@ TEST(Allotment, OfAnArrayIsOneProcessOnANodeForEachPart) {
   EXPECT_EQ(allotted.tasks_per_node, 1);
   EXPECT_EQ(allotted.cores_per_task, 32);
   EXPECT_NEAR(allotted.likely_s, 1 + 36'000.0 / 32, 1);
+}
+
+TEST(Allotment, OfWhatNoJobGetsIsInVain) {
+  constexpr QueueLimits most{.nodes = 16, .cores = 32, .memory_bytes = 128 * GiB, .gpus = 4, .time = hours{24}};
+  const auto why = [&](const Wishes& wishes) { return why_in_vain(allot(demand, queue, wishes), most).value_or(""); };
+  EXPECT_EQ(why({}), "");
+  EXPECT_EQ(why({.nodes = 16, .tasks_per_node = 2, .cores_per_task = 16, .memory_bytes = 128 * GiB, .time = hours{24}}),
+            "");
+  EXPECT_EQ(why({.nodes = 17}), "17 nodes are asked for, and a job gets no more than 16");
+  EXPECT_EQ(why({.cores_per_task = 17}), "34 cores a node are asked for, and no node has more than 32");
+  EXPECT_EQ(why({.gpus_per_node = 5}), "5 GPUs a node are asked for, and no node has more than 4");
+  EXPECT_EQ(why({.memory_bytes = 129 * GiB}), "132096 MiB a node are asked for, and no node has more than 131072");
+  EXPECT_EQ(why({.time = hours{24} + seconds{1}}), "1441 minutes are asked for, and a job gets no more than 1440");
+  EXPECT_NE(why({.time = minutes{4}}).find("would stop as it starts"), std::string::npos);
+  EXPECT_EQ(why_in_vain(allot(demand, queue, {.nodes = 99, .cores_per_task = 99, .time = hours{99}}), {}),
+            std::nullopt);
 }
 
 TEST(Allotment, OfANodeWithOneCoreIsOneRank) {

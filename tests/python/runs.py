@@ -60,8 +60,9 @@ class Job:
 
 
 def environment() -> dict[str, str]:
-    """Ours, without what would make the program think that it is a rank; root may start mpirun."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OMPI_", "PMIX_", "PANTILE_SUP"))}
+    """Ours, without what would make the program think that it is a rank, or in a job of Slurm; root may start mpirun."""
+    others = ("OMPI_", "PMIX_", "PANTILE_SUP", "SLURM_", "SRUN_", "SBATCH_")
+    clean = {key: value for key, value in os.environ.items() if key == "SLURM_CONF" or not key.startswith(others)}
     return {**clean, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "NO_COLOR": "1"}
 
 

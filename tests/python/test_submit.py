@@ -11,7 +11,12 @@ from runs import BINARY, PAGES, Job, environment, pantile, run
 
 
 def script_of(job: Path, *arguments: object) -> str:
-    done = pantile("submit", job, "--dry-run", *arguments)
+    """Where no cluster answers, though these tests may run on a login node of one."""
+    folder = job.parent / "no cluster"
+    folder.mkdir(exist_ok=True)
+    (folder / "sinfo").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "sinfo").chmod(0o755)
+    done = submit(folder, job, "--dry-run", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -22,7 +27,7 @@ def options(script: str) -> dict[str, str]:
 
 @pytest.fixture
 def cluster(tmp_path: Path):
-    """Programs by the names of Slurm's, which keep what they are given. Of the real ones there are none in a test's PATH."""
+    """Programs by the names of Slurm's, which keep what they are given."""
     folder = tmp_path / "bin"
     folder.mkdir()
 
@@ -30,7 +35,9 @@ def cluster(tmp_path: Path):
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
 
-    make("sinfo", "printf 'main*|6|8|16000|gpu:2|2:00:00|up\\nlong|3|64|256000|(null)|infinite|up\\n'")
+    make("sinfo", f"cat {tmp_path}/sinfo")
+    queues = ["main*|6|8|16000|gpu:2|2:00:00|up|1-infinite|idle", "long|3|64|256000|(null)|infinite|up|1-2|mix"]
+    (tmp_path / "sinfo").write_text("\n".join(queues) + "\n")
     make("sbatch", f'for last; do :; done; cp "$last" {tmp_path}/queued.sh; echo "sbatch: a note"; echo "4711;here"')
     return folder
 
@@ -43,7 +50,7 @@ def submit(cluster: Path, job: Path, *arguments: object) -> subprocess.Completed
 
 def test_what_a_dry_run_prints_is_a_script_that_bash_takes(tmp_path: Path) -> None:
     job = Job(tmp_path, keys=[]).write()
-    for arguments in ([], ["--gpus", "2"], ["--template", "mixed", "--gpus", "1"], ["--array", "3"]):
+    for arguments in ([], ["--gpus", "2"], ["--template", "mixed", "--gpus", "1"], ["--array", "3"], ["--template", "array", "--array", "3"]):
         script = script_of(job, *arguments)
         checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
         assert checked.returncode == 0, checked.stderr
@@ -56,7 +63,8 @@ def test_the_script_asks_for_what_is_said(tmp_path: Path) -> None:
     job = Job(tmp_path).write()
     script = script_of(
         job, "--nodes", 5, "--tasks-per-node", 3, "--cpus-per-task", 7, "--mem", "24GiB", "--time", "90min", "--gpus", 2,
-        "--partition", "long", "--sbatch=--account=lab", "--set", "devices.memory.cap=70%", "--output", tmp_path / "else where",
+        "--partition", "long", "--sbatch=--account=lab", "--sbatch=--comment=for Anna's thesis", "--sbatch=-C ib",
+        "--set", "devices.memory.cap=70%", "--output", tmp_path / "else where",
     )  # fmt: skip
     asked = options(script)
     assert asked["nodes"] == "5"
@@ -67,6 +75,9 @@ def test_the_script_asks_for_what_is_said(tmp_path: Path) -> None:
     assert asked["gres"] == "gpu:2"
     assert asked["partition"] == "long"
     assert asked["account"] == "lab"
+    assert "\n#SBATCH --comment='for Anna'\\''s thesis'\n" in script
+    assert "\n#SBATCH -C ib\n" in script
+    assert "\n#SBATCH --comment='as it is'\n" in script_of(job, "--sbatch=--comment='as it is'")
     assert f"\noptions=(--set devices.memory.cap=70% --output '{tmp_path}/else where')\n" in script
 
 
@@ -93,6 +104,52 @@ def test_an_array_has_a_folder_for_each_part(tmp_path: Path) -> None:
     script = script_of(Job(tmp_path).write(), "--array", 12)
     assert options(script)["array"] == "0-11"
     assert f"\nfolder={tmp_path}/out\n" in script
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path, cluster: Path) -> None:
+    job = Job(tmp_path).write()
+    for arguments, words in (
+        (["--array", 3, "--template", "cpu"], "--array makes jobs by the template array, not cpu"),
+        (["--template", "array"], "--template array wants --array N"),
+        (["--template", "gpu"], "--template gpu wants --gpus N"),
+        (["--template", "mixed"], "--template mixed wants --gpus N"),
+        (["--template", "cpu", "--gpus", 1], "--gpus wants the template gpu or mixed, not cpu"),
+        (["--array", 3, "--gpus", 1], "--gpus wants the template gpu or mixed, not array"),
+        (["--sbatch=--comment=one\nrm -rf x"], "not an option of sbatch"),
+        (["--sbatch=account=lab"], "not an option of sbatch"),
+    ):
+        done = submit(cluster, job, *arguments)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert words in done.stderr
+    assert not (tmp_path / "queued.sh").exists()
+
+
+def test_what_a_queue_will_never_give_is_not_asked_for(tmp_path: Path, cluster: Path) -> None:
+    job = Job(tmp_path).write()
+    for arguments, words in (
+        (["--nodes", 7], "partition main: 7 nodes are asked for, and a job gets no more than 6"),
+        (["--nodes", 3, "--partition", "long"], "partition long: 3 nodes are asked for, and a job gets no more than 2"),
+        (["--cpus-per-task", 5], "10 cores a node are asked for, and no node has more than 8"),
+        (["--gpus", 3], "3 GPUs a node are asked for, and no node has more than 2"),
+        (["--mem", "16GiB"], "16384 MiB a node are asked for, and no node has more than 16000"),
+        (["--time", "3h"], "180 minutes are asked for, and a job gets no more than 120"),
+        (["--time", "2min"], "it would stop as it starts"),
+    ):
+        done = submit(cluster, job, *arguments)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert words in done.stderr
+    assert not (tmp_path / "queued.sh").exists()
+
+
+def test_no_memory_is_asked_for_where_slurm_knows_of_none(tmp_path: Path, cluster: Path) -> None:
+    """RealMemory is 1 MB where it is not configured: a job that asks for more waits for ever, and one for 1 MB is no use."""
+    (tmp_path / "sinfo").write_text("main*|6|8|1|(null)|infinite|up|1-infinite|idle\n")
+    job = Job(tmp_path).write()
+    done = submit(cluster, job)
+    assert done.returncode == 0, done.stderr
+    assert "all their memory" in done.stderr
+    assert "mem" not in options((tmp_path / "queued.sh").read_text())
+    assert options(script_of(job))["mem"].endswith("M"), "this machine stands for a node"
 
 
 def test_what_sbatch_says_is_passed_on(tmp_path: Path, cluster: Path) -> None:
