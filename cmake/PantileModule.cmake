@@ -21,7 +21,9 @@ function(pantile_test name)
   target_include_directories(${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${name}_tests PRIVATE pantile_${name} ${arg_LIBS} GTest::gmock_main)
   gtest_discover_tests(${name}_tests TEST_PREFIX "${name}/" DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${PANTILE_TEST_TIMEOUT_S} LABELS unit ENVIRONMENT "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache")
+    PROPERTIES TIMEOUT ${PANTILE_TEST_TIMEOUT_S} LABELS unit
+    ENVIRONMENT "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache"
+    ENVIRONMENT_MODIFICATION "PANTILE_PYTHON=set:${PANTILE_PYTHON}")  # a list of two variables would not come through
 endfunction()
 
 # pantile_headers_alone(): a target `headers_alone` that compiles each header of src/ as a file of its own, with the libraries of
