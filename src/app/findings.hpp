@@ -128,7 +128,7 @@ struct GpuFacts {
 
 struct SlurmFacts {
   bool commands = false;  ///< srun is there
-  std::string job;        ///< SLURM_JOB_ID
+  std::string job;        ///< "123", or "123_4" in an array
   std::string tasks;      ///< SLURM_NTASKS
   std::string fence;      ///< SLURM_PMIX_FENCE
 };

@@ -27,6 +27,7 @@
 #include "device/cpu.hpp"
 #include "device/device_monitor.hpp"
 #include "device/nvml.hpp"
+#include "run/slurm_job.hpp"
 
 namespace fs = std::filesystem;
 
@@ -214,7 +215,7 @@ GpuFacts gpu_facts() {
 
 SlurmFacts slurm_facts() {
   return {.commands = is_on_path("srun"),
-          .job = variable("SLURM_JOB_ID"),
+          .job = slurm_job_name(),
           .tasks = variable("SLURM_NTASKS"),
           .fence = variable("SLURM_PMIX_FENCE")};
 }

@@ -40,12 +40,22 @@ std::optional<WallTime> local_time(const std::string& text) {
 
 }  // namespace
 
+std::string slurm_job_name() {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string{value != nullptr ? value : ""};
+  };
+  const std::string array = variable("SLURM_ARRAY_JOB_ID");
+  const std::string task = variable("SLURM_ARRAY_TASK_ID");
+  return array.empty() || task.empty() ? variable("SLURM_JOB_ID") : fmt::format("{}_{}", array, task);
+}
+
 std::optional<WallTime> end_of_slurm_job() {
   if (const char* const given = std::getenv("SLURM_JOB_END_TIME"); given != nullptr) {
     return seconds_since_epoch(given);
   }
-  const char* const job = std::getenv("SLURM_JOB_ID");
-  if (job == nullptr) {
+  const std::string job = slurm_job_name();
+  if (job.empty()) {
     return std::nullopt;
   }
   const ShortCommand asked = run_short_command({"squeue", "-h", "-j", job, "-o", "%e"}, patience);
@@ -57,8 +67,8 @@ std::optional<WallTime> end_of_slurm_job() {
 }
 
 bool is_in_requeuable_job() {
-  const char* const job = std::getenv("SLURM_JOB_ID");
-  if (job == nullptr) {
+  const std::string job = slurm_job_name();
+  if (job.empty()) {
     return false;
   }
   const ShortCommand asked = run_short_command({"scontrol", "-o", "show", "job", job}, patience);
@@ -70,8 +80,7 @@ bool keep_slurm_job_from_requeue() {
   if (!is_in_requeuable_job()) {
     return false;
   }
-  const std::string job = fmt::format("JobId={}", std::getenv("SLURM_JOB_ID"));
-  return run_short_command({"scontrol", "update", job, "Requeue=0"}, patience).code == 0;
+  return run_short_command({"scontrol", "update", "JobId=" + slurm_job_name(), "Requeue=0"}, patience).code == 0;
 }
 
 void expect_requeues_to_help(std::uint32_t starts_in_vain) {

@@ -2,10 +2,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "report/live.hpp"
 
 namespace pantile {
+
+/// The Slurm job that we are in, for `scontrol` and `squeue`: "123", or "123_4" in an array. Not SLURM_JOB_ID, which is
+/// the whole array's number in the task that Slurm starts last. Empty outside of Slurm.
+[[nodiscard]] std::string slurm_job_name();
 
 /// When the Slurm job that we are in ends: SLURM_JOB_END_TIME, else squeue is asked, for five seconds at most. Nothing
 /// outside of Slurm, or if the job has no limit.

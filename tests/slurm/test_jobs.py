@@ -239,6 +239,28 @@ def test_an_exit_code_that_a_restart_mends_is_a_requeue(cluster: Cluster, nodes:
 
 
 @pytest.mark.nodes(1)
+def test_a_task_of_an_array_is_queued_again_without_the_others(cluster: Cluster, nodes: list[str]) -> None:
+    """The task that Slurm starts last has the array's own number as SLURM_JOB_ID, and that means all of them."""
+    folder = cluster.folder / "array-task"
+    folder.mkdir()
+    stub = _script(folder, """case $SLURM_ARRAY_TASK_ID-${SLURM_RESTART_COUNT:-0} in
+      1-0) until [ -e go-on ]; do sleep 0.1; done ;;
+      2-0) echo "$SLURM_JOB_ID $SLURM_ARRAY_JOB_ID" >numbers; exit 75 ;;
+    esac""")  # fmt: skip
+    options = [f"--nodelist={nodes[0]}", "--array=0-2", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
+    job = cluster.sbatch("array.sbatch", "a.yaml", options=options, cwd=folder, PANTILE=str(stub))
+    cluster.wait(f"{job}_0", "COMPLETED")
+    cluster.wait_for_requeue(f"{job}_2")
+    assert (folder / "numbers").read_text().split() == [job, job]
+    assert (cluster.state(f"{job}_0"), cluster.restarts(f"{job}_0")) == ("COMPLETED", 0)
+    assert (cluster.state(f"{job}_1"), cluster.restarts(f"{job}_1")) == ("RUNNING", 0)
+    (folder / "go-on").touch()
+    cluster.go_on(f"{job}_2")
+    assert cluster.wait(f"{job}_1") == "COMPLETED"
+    assert cluster.restarts(f"{job}_1") == 0
+
+
+@pytest.mark.nodes(1)
 def test_a_job_that_is_lost_early_five_times_is_not_queued_again(cluster: Cluster, nodes: list[str]) -> None:
     folder = cluster.folder / "lost-early"
     folder.mkdir()
