@@ -221,13 +221,8 @@ def test_a_killed_rank_costs_a_requeue_at_most(cluster: Cluster, nodes: list[str
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 75, 137, 143, 205])
 @pytest.mark.parametrize("script", ["cpu.sbatch", "gpu.sbatch", "mixed.sbatch", "array.sbatch"])
 def test_an_exit_code_that_a_restart_mends_is_a_requeue(cluster: Cluster, nodes: list[str], script: str, code: int) -> None:
-    folder = cluster.folder / f"code-{script}-{code}"
-    folder.mkdir()
-    stub = _script(folder, f'[ -n "${{SLURM_RESTART_COUNT:-}}" ] || exit {code}; echo "back with $*"')
-    options = [f"--nodelist={nodes[0]}", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
-    options += ["--gres=gpu:1"] if script in ("gpu.sbatch", "mixed.sbatch") else []
-    options += ["--array=0"] if script == "array.sbatch" else []
-    job = cluster.sbatch(script, "a.yaml", options=options, cwd=folder, PANTILE=str(stub))
+    stub = f'[ -n "${{SLURM_RESTART_COUNT:-}}" ] || exit {code}; echo "back with $*"'
+    job = _stub_job(cluster, nodes[0], f"code-{script}-{code}", stub, script=script)
     if code in (75, 137, 143, 205):
         cluster.go_on(job)
         assert f"exit {code}, start 1 of this job" in cluster.log(job)
@@ -242,13 +237,11 @@ def test_an_exit_code_that_a_restart_mends_is_a_requeue(cluster: Cluster, nodes:
 def test_a_task_of_an_array_is_queued_again_without_the_others(cluster: Cluster, nodes: list[str]) -> None:
     """The task that Slurm starts last has the array's own number as SLURM_JOB_ID, and that means all of them."""
     folder = cluster.folder / "array-task"
-    folder.mkdir()
-    stub = _script(folder, """case $SLURM_ARRAY_TASK_ID-${SLURM_RESTART_COUNT:-0} in
+    stub = """case $SLURM_ARRAY_TASK_ID-${SLURM_RESTART_COUNT:-0} in
       1-0) until [ -e go-on ]; do sleep 0.1; done ;;
       2-0) echo "$SLURM_JOB_ID $SLURM_ARRAY_JOB_ID" >numbers; exit 75 ;;
-    esac""")  # fmt: skip
-    options = [f"--nodelist={nodes[0]}", "--array=0-2", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
-    job = cluster.sbatch("array.sbatch", "a.yaml", options=options, cwd=folder, PANTILE=str(stub))
+    esac"""
+    job = _stub_job(cluster, nodes[0], "array-task", stub, "--array=0-2", script="array.sbatch")
     cluster.wait(f"{job}_0", "COMPLETED")
     cluster.wait_for_requeue(f"{job}_2")
     assert (folder / "numbers").read_text().split() == [job, job]
@@ -260,19 +253,78 @@ def test_a_task_of_an_array_is_queued_again_without_the_others(cluster: Cluster,
     assert cluster.restarts(f"{job}_1") == 0
 
 
+# Stops in order when it is asked to, and is done at the next start.
+STOPS = """[ -z "${SLURM_RESTART_COUNT:-}" ] || exit 0
+trap 'exit 75' TERM USR2
+touch is-up; while :; do sleep 0.1; done"""
+
+
+@pytest.mark.nodes(1)
+@pytest.mark.parametrize("script,launch", [("cpu.sbatch", "mpirun"), ("gpu.sbatch", "srun"), ("mixed.sbatch", "srun"), ("array.sbatch", "")])
+def test_a_cancelled_job_does_not_come_back(cluster: Cluster, nodes: list[str], script: str, launch: str) -> None:
+    job = _stub_job(cluster, nodes[0], f"cancel-{script}", STOPS, script=script, launch=launch)
+    until("it works", (cluster.folder / f"cancel-{script}" / "is-up").exists, log=lambda: cluster.log(job))
+    cluster.cancel(job)
+    until("the script ends", lambda: "pantile: exit 75" in cluster.log(job), log=lambda: cluster.log(job))
+    assert "exit 75: this job was cancelled and is not queued again" in cluster.log(job)
+    assert cluster.wait(job, "CANCELLED", "PENDING") == "CANCELLED", cluster.log(job)
+    assert cluster.restarts(job) == 0
+
+
+@pytest.mark.nodes(3)
+@pytest.mark.parametrize("launch", LAUNCHERS)
+def test_what_a_cancelled_job_has_done_is_kept(cluster: Cluster, nodes: list[str], launch: str) -> None:
+    run = Run(cluster, f"cancelled-{launch}", 8, nodes)
+    job = run.submit(launch=launch)
+    run.wait_for_shard(job)
+    cluster.cancel(job)
+    assert cluster.wait(job, "CANCELLED", "PENDING") == "CANCELLED", cluster.log(job)
+    job = run.submit(launch=launch)
+    cluster.go_on(job)
+    run.expect_same_results()
+
+
+@pytest.mark.nodes(1)
+def test_a_job_beyond_its_time_limit_comes_back(cluster: Cluster, nodes: list[str]) -> None:
+    """Nobody has told it before: Slurm ends it as it does a cancelled one."""
+    job = _stub_job(cluster, nodes[0], "beyond", STOPS, "--time=1", "--signal=B:URG@1", launch="srun")
+    cluster.wait_for_requeue(job, timeout=150)
+    cluster.go_on(job)
+    assert "DUE TO TIME LIMIT" in cluster.log(job)
+
+
+@pytest.mark.nodes(1)
+def test_a_preempted_job_comes_back_where_slurm_cancels_it(cluster: Cluster, nodes: list[str]) -> None:
+    job = _stub_job(cluster, nodes[0], "spare", STOPS, "--partition=spare")
+    until("it works", (cluster.folder / "spare" / "is-up").exists, log=lambda: cluster.log(job))
+    urgent = _script(cluster.folder / "spare", "sleep 1")
+    cluster.sbatch(urgent, options=["--partition=urgent", f"--nodelist={nodes[0]}", "--mem=4000M"], cwd=urgent.parent)
+    cluster.wait_for_requeue(job)
+    cluster.go_on(job)
+    assert "DUE TO PREEMPTION" in cluster.log(job)
+    assert "start 1 of this job: queueing it again" in cluster.log(job)
+
+
+@pytest.mark.nodes(1)
+def test_a_job_that_is_queued_again_already_is_left_so(cluster: Cluster, nodes: list[str]) -> None:
+    """By a person here; by Slurm itself after a preemption, and where a node is lost."""
+    job = _stub_job(cluster, nodes[0], "by-hand", STOPS, launch="srun")
+    until("it works", (cluster.folder / "by-hand" / "is-up").exists, log=lambda: cluster.log(job))
+    cluster.command("scontrol", "requeue", job)
+    until("the script says so", lambda: "exit 75: Slurm has queued this job again itself" in cluster.log(job), log=lambda: cluster.log(job))
+    cluster.go_on(job)
+    assert cluster.restarts(job) == 1
+
+
 @pytest.mark.nodes(1)
 def test_a_job_that_is_lost_early_five_times_is_not_queued_again(cluster: Cluster, nodes: list[str]) -> None:
-    folder = cluster.folder / "lost-early"
-    folder.mkdir()
-    stub = _script(folder, "exit 137")
-    options = [f"--nodelist={nodes[0]}", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
-    job = cluster.sbatch("cpu.sbatch", options=options, cwd=folder, PANTILE=str(stub))
+    job = _stub_job(cluster, nodes[0], "lost-early", "exit 137")
     with pytest.raises(AssertionError, match="is FAILED"):
         cluster.go_on(job)
     assert cluster.restarts(job) == 4
     assert cluster.info(job)["ExitCode"] == "137:0"
     assert "exit 137, the fifth start in a row that was lost early: not queueing it again" in cluster.log(job)
-    assert {path.name for path in folder.iterdir()} == {"script.sh", f"slurm-{job}.out"}, "nothing is left beside the log"
+    assert {path.name for path in (cluster.folder / "lost-early").iterdir()} == {"script.sh", f"slurm-{job}.out"}, "nothing is left beside the log"
 
 
 @pytest.mark.nodes(3)
@@ -294,6 +346,17 @@ def test_a_run_goes_on_with_more_nodes(cluster: Cluster, nodes: list[str]) -> No
     devices = {device["name"].split(":")[0] for device in run.status()["devices"]}
     assert devices == set(nodes), "the rest was divided among all of them"
     run.expect_same_results()
+
+
+def _stub_job(cluster: Cluster, node: str, name: str, text: str, *options: str, script: str = "cpu.sbatch", launch: str = "mpirun") -> str:
+    """A job of one task that runs this in the place of Pantile, in a folder of its own."""
+    folder = cluster.folder / name
+    folder.mkdir()
+    stub = _script(folder, text)
+    needed = [f"--nodelist={node}", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=100M", "--time=5"]
+    needed += ["--gres=gpu:1"] if script in ("gpu.sbatch", "mixed.sbatch") else []
+    needed += ["--array=0"] if script == "array.sbatch" else []
+    return cluster.sbatch(script, "a.yaml", options=[*needed, *options], cwd=folder, PANTILE=str(stub), PANTILE_LAUNCH=launch)
 
 
 def _script(folder: Path, text: str) -> Path:
