@@ -218,12 +218,12 @@ def test_a_killed_rank_costs_a_requeue_at_most(cluster: Cluster, nodes: list[str
 
 
 @pytest.mark.nodes(1)
-@pytest.mark.parametrize("code", [0, 1, 2, 3, 75, 137, 143, 205])
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 75, 137, 140, 143, 205])
 @pytest.mark.parametrize("script", ["cpu.sbatch", "gpu.sbatch", "mixed.sbatch", "array.sbatch"])
 def test_an_exit_code_that_a_restart_mends_is_a_requeue(cluster: Cluster, nodes: list[str], script: str, code: int) -> None:
     stub = f'[ -n "${{SLURM_RESTART_COUNT:-}}" ] || exit {code}; echo "back with $*"'
     job = _stub_job(cluster, nodes[0], f"code-{script}-{code}", stub, script=script)
-    if code in (75, 137, 143, 205):
+    if code in (75, 137, 140, 143, 205):
         cluster.go_on(job)
         assert f"exit {code}, start 1 of this job" in cluster.log(job)
         assert "back with run a.yaml" in cluster.log(job)
