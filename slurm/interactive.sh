@@ -1,7 +1,7 @@
 #!/bin/bash
 # Pantile in nodes of your own for an hour, with its progress on this terminal: to try a job before it is queued.
 #
-#     ./interactive.sh job.yaml
+#     ./interactive.sh job.yaml                # what stands behind the job goes to `pantile run`: --set devices.memory.cap=60%
 #
 # Run it on a login node, in tmux or screen where the line may break: the nodes are given back when this ends. Ctrl-C once
 # stops in order; the same line, or a batch job on the same run folder, goes on from there. Edit the values; docs/slurm.md.
@@ -26,4 +26,5 @@ unset SRUN_CPUS_PER_TASK  # mpirun's daemons would take so few cores for all ran
 # Not `srun --pty bash` and then `pantile run`: a shell that srun has started looks like one rank of an MPI world.
 # shellcheck disable=SC2016  # salloc's shell is to expand them
 exec salloc "${options[@]}" \
-  bash -c 'exec "$0" run "$1" --ranks "$((SLURM_JOB_NUM_NODES * SLURM_NTASKS_PER_NODE))"' "$pantile" "$job"
+  bash -c 'exec "$0" run "$1" --ranks "$((SLURM_JOB_NUM_NODES * SLURM_NTASKS_PER_NODE))" "${@:2}"' \
+  "$pantile" "$job" "${@:2}"

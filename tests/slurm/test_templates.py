@@ -109,3 +109,18 @@ def test_a_signal_while_pantile_ends_does_not_hide_how(tmp_path: Path) -> None:
         folder.mkdir()
         script = Script(folder, "cpu", pantile="trap '' USR2; kill -TERM $PPID; exit 75")
         assert script.end() == 75, script.said
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "devices.memory.cap=60%", "--output", "else where"]])
+def test_what_stands_behind_the_job_goes_to_pantile(tmp_path: Path, more: list[str]) -> None:
+    for name, lines in {
+        "salloc": 'while [[ $1 == --* ]]; do shift; done; SLURM_JOB_NUM_NODES=2 SLURM_NTASKS_PER_NODE=3 exec "$@"',
+        "pantile": 'printf "%s\\n" "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [TEMPLATES / "interactive.sh", "my job.yaml", *more],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PANTILE": "pantile"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["run", "my job.yaml", "--ranks", "6", *more]
