@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +88,22 @@ finally:
     assert not device.exists()
     assert folder not in Path("/proc/self/mounts").read_text()
     assert network_device(cluster).exists(), "ours stays"
+
+
+def test_two_checks_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Each makes a network device for a moment: of a name of its own, or one of them would say that it cannot."""
+    if why_not():
+        pytest.skip("it cannot")
+    real = shutil.which("ip", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    (tmp_path / "ip").write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\nexec {real} "$@"\n')
+    (tmp_path / "ip").chmod(0o755)
+    for _ in range(2):
+        subprocess.run([PROGRAM, "check"], env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
+    made = re.findall(r"^link add (\S+) type veth peer name (\S+)$", (tmp_path / "asked").read_text(), re.M)
+    names = [name for pair in made for name in pair]
+    assert len(set(names)) == 4
+    assert max(map(len, names)) <= 15, "no device has a longer one"
+    assert not [name for name in names if Path(f"/sys/class/net/{name}").exists()], "and it is gone again"
 
 
 def test_it_says_why_it_cannot_run(tmp_path: Path) -> None:
