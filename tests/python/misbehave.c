@@ -6,7 +6,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <linux/fsverity.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -16,9 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -66,8 +73,29 @@ static void try_all(const char* path) {
   tell("kill of the rank", kill(getppid(), 0));
   tell("tgkill of the rank", syscall(SYS_tgkill, getppid(), getppid(), 0));
   tell("signal by pidfd", syscall(SYS_pidfd_open, getppid(), 0));
+  // Signals to who owns a file that has news; what has more than 32 bits reaches the kernel as the rest of it.
+  tell("owner of a file", fcntl(image, F_SETOWN, getppid()));
+  tell("owner with high bits", syscall(SYS_fcntl, image, (unsigned long)F_SETOWN | (1UL << 40), getppid()));
+  tell("owner of a file, as a thread", fcntl(image, F_SETOWN_EX, &(struct f_owner_ex){F_OWNER_PID, getppid()}));
+  tell("signal of a file", fcntl(image, F_SETSIG, SIGKILL));
+  tell("owner of a socket", ioctl(3, FIOSETOWN, &(int){getppid()}));
+  tell("group of a socket", ioctl(3, SIOCSPGRP, &(int){getppid()}));
+  tell("news of a queue", syscall(SYS_mq_notify, 0, NULL));
+  tell("foreground of a terminal", ioctl(0, TIOCSPGRP, &(int){0}));
+  tell("lease of a file", fcntl(image, F_SETLEASE, F_RDLCK));
   tell("limits of the rank", syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, NULL, NULL));
+  tell("priority of the rank", setpriority(PRIO_PROCESS, getppid(), 0));
+  tell("priority of a user", setpriority(PRIO_USER, 0, 0));
+  tell("disk priority of the rank", syscall(SYS_ioprio_set, 1, getppid(), 0));
+  tell("disk priority of a user", syscall(SYS_ioprio_set, 3, 0, 0));
+  cpu_set_t processors;
+  sched_getaffinity(getppid(), sizeof processors, &processors);
+  tell("processors of the rank", sched_setaffinity(getppid(), sizeof processors, &processors));
+  tell("scheduler of the rank", sched_setscheduler(getppid(), SCHED_OTHER, &(struct sched_param){0}));
+  tell("pages of the rank", syscall(SYS_move_pages, getppid(), 0, NULL, NULL, NULL, 0));
   tell("outliving the rank", prctl(PR_SET_PDEATHSIG, 0));
+  tell("outliving with high bits", syscall(SYS_prctl, PR_SET_PDEATHSIG | (1UL << 40), 0));
+  tell("breaking a page", madvise(NULL, 0, MADV_HWPOISON));
   tell("cutting the arena", ftruncate(4, 0));
   tell("growing the arena", fallocate(4, 0, 0, 1 << 20));
   tell("chmod", chmod(path, 0777));
@@ -75,6 +103,20 @@ static void try_all(const char* path) {
   tell("fchown", fchown(image, 1, 1));
   tell("setxattr", syscall(SYS_fsetxattr, image, "user.x", "y", 1, 0));
   tell("utimensat", utimensat(AT_FDCWD, path, NULL, 0));
+  // By number, as libc has them not: fchmodat2, setxattrat, removexattrat, file_setattr, quotactl_fd, open_tree_attr.
+  tell("call 452", syscall(452, AT_FDCWD, path, 0777, 0));
+  tell("call 463", syscall(463, AT_FDCWD, path, 0, "user.x", (unsigned long[]){(unsigned long)"y", 1}, 16));
+  tell("call 466", syscall(466, AT_FDCWD, path, 0, "user.x"));
+  tell("call 469", syscall(469, AT_FDCWD, path, (unsigned long[3]){0}, 24, 0));
+  tell("call 443", syscall(443, -1, 0, 0, NULL));
+  tell("call 467", syscall(467, -1, "", 0, NULL, 0));
+  tell("version of a file", ioctl(image, FS_IOC_SETVERSION, &(long){1}));
+  tell("project of a file", ioctl(image, FS_IOC_FSSETXATTR, &(struct fsxattr){0}));
+  tell("sealing a file", ioctl(image, FS_IOC_ENABLE_VERITY, NULL));
+  tell("freezing a disk", ioctl(image, FITHAW, 0));
+  tell("deleting a volume", ioctl(image, BTRFS_IOC_SNAP_DESTROY, NULL));
+  tell("partitions of a disk", ioctl(image, BLKRRPART, 0));
+  tell("a network", ioctl(3, SIOCSIFFLAGS, NULL));
   tell("file flags", ioctl(image, FS_IOC_SETFLAGS, &(int){0}));
   tell("keys of a terminal", ioctl(0, TIOCSTI, "x"));
   tell("keys with high bits", syscall(SYS_ioctl, 0, (unsigned long)TIOCSTI | (1UL << 40), "x"));
@@ -93,6 +135,14 @@ static void try_all(const char* path) {
   tell("bpf", syscall(SYS_bpf, 0, NULL, 0));
   tell("keyrings", syscall(SYS_keyctl, 0, 0));
   tell("shared memory of System V", syscall(SYS_shmget, 0, 4096, 0600));
+  tell("memory of others", shmat(-1, NULL, 0) == (void*)-1 ? -1 : 0);
+  tell("semaphores of others", semop(-1, &(struct sembuf){0}, 1));
+  tell("semaphores of others, timed", semtimedop(-1, &(struct sembuf){0}, 1, NULL));
+  tell("message to others", msgsnd(-1, &(long[2]){1}, 8, IPC_NOWAIT));
+  tell("message of others", msgrcv(-1, &(long[2]){1}, 8, 0, IPC_NOWAIT));
+  tell("sending to a queue", syscall(SYS_mq_timedsend, -1, "x", 1, 0, NULL));
+  tell("taking from a queue", syscall(SYS_mq_timedreceive, -1, path, 0, NULL, NULL));
+  tell("hanging a terminal up", vhangup());
   tell("message queue", syscall(SYS_mq_open, "x", O_RDONLY, 0, NULL));
   syscall(SYS_close, image);
 }
