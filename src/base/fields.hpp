@@ -98,9 +98,10 @@ class FieldReader {
       throw WireError{"a record ends too early: a list of " + std::to_string(count) + " values in " +
                       std::to_string(reader_.left()) + " bytes"};
     }
-    values.resize(count);
-    for (T& value : values) {
-      take(value);
+    // One after the other: values may be far larger than the bytes that were said to hold so many.
+    values.clear();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      take(values.emplace_back());
     }
   }
   template <class T>

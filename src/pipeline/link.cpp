@@ -33,7 +33,7 @@ class QueueLink final : public Link {
 
 class SocketLink final : public Link {
  public:
-  explicit SocketLink(File socket) : socket_{std::move(socket)} {}
+  SocketLink(File socket, std::uint32_t longest) : socket_{std::move(socket)}, longest_{longest} {}
 
   void send(Bytes message) override {
     const auto length = static_cast<std::uint32_t>(message.size());
@@ -51,10 +51,10 @@ class SocketLink final : public Link {
     const auto until = std::chrono::steady_clock::now() + timeout;
     auto left = timeout;
     for (;;) {
-      if (!wait(left)) {
+      if (closed_ || !wait(left)) {
         return std::nullopt;
       }
-      read_all();
+      read_on();
       std::optional<Bytes> message = take();
       left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
       if (message || closed_ || left.count() <= 0) {
@@ -110,9 +110,10 @@ class SocketLink final : public Link {
     }
   }
 
-  void read_all() {
+  /// Some of what has come. Not all: who sends as fast as we read must not keep us here, nor take our memory.
+  void read_on() {
     std::array<std::byte, 16384> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): recv fills it
-    for (;;) {
+    for (int round = 0; round < 16; ++round) {
       const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (count > 0) {
         in_.insert(in_.end(), buffer.begin(), buffer.begin() + count);
@@ -132,19 +133,26 @@ class SocketLink final : public Link {
 
   std::optional<Bytes> take() {
     std::uint32_t length = 0;
-    if (in_.size() - read_ >= sizeof length) {
+    if (!closed_ && in_.size() - read_ >= sizeof length) {
       std::memcpy(&length, in_.data() + read_, sizeof length);
+      if (length > longest_) {
+        closed_ = true;  // Where the next message begins, nobody knows.
+        in_ = {};
+        read_ = 0;
+        throw WireError{"a message of " + std::to_string(length) + " bytes was announced"};
+      }
       if (in_.size() - read_ - sizeof length >= length) {
         const auto begin = in_.begin() + static_cast<std::ptrdiff_t>(read_ + sizeof length);
         read_ += sizeof length + length;
         return Bytes{begin, begin + length};
       }
     }
-    closed_ = at_end_;
+    closed_ = closed_ || at_end_;
     return std::nullopt;
   }
 
   File socket_;
+  std::uint32_t longest_;
   std::mutex out_mutex_;
   Bytes out_;  ///< from sent_ on not yet sent
   std::size_t sent_ = 0;
@@ -162,6 +170,8 @@ LinkPair linked_threads() {
   return {std::make_unique<QueueLink>(down, up), std::make_unique<QueueLink>(up, down)};
 }
 
-std::unique_ptr<Link> linked_by_socket(File socket) { return std::make_unique<SocketLink>(std::move(socket)); }
+std::unique_ptr<Link> linked_by_socket(File socket, std::uint32_t longest) {
+  return std::make_unique<SocketLink>(std::move(socket), longest);
+}
 
 }  // namespace pantile

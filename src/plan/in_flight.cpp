@@ -45,6 +45,9 @@ void InFlight::made(Ticket ticket, std::uint32_t tile, double now_s) {
     return;  // Another lane has ended the block before this one could tell.
   }
   Block& block = found->second;
+  if (std::find(block.made.begin(), block.made.end(), tile) != block.made.end()) {
+    return;
+  }
   block.made.push_back(tile);
   block.progress_s = now_s;
   news_s_ = now_s;

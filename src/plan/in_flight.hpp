@@ -44,7 +44,7 @@ class InFlight {
 
   // What the executor says.
   void begins(Ticket ticket, double now_s);
-  /// May be said late, after the block was answered.
+  /// May be said late, after the block was answered. What was said before is no progress.
   void made(Ticket ticket, std::uint32_t tile, double now_s);
   void answered(Ticket ticket, double now_s);
 
@@ -80,6 +80,8 @@ class InFlight {
   [[nodiscard]] const std::vector<std::uint32_t>& tiles_made(Ticket ticket) const { return blocks_.at(ticket).made; }
   [[nodiscard]] std::vector<Ticket> tickets_of(ItemId item) const;
   [[nodiscard]] bool is_given(Ticket ticket) const { return ticket < next_; }
+  /// The executor has this block and has not answered it.
+  [[nodiscard]] bool has(Ticket ticket) const { return is_given(ticket) && blocks_.contains(ticket); }
 
  private:
   struct Block {

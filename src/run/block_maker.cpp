@@ -22,6 +22,7 @@ constexpr double last_patience_s = 1;
 /// Before the second executor in a row that did nothing, doubled for each further one.
 constexpr double first_pause_s = 0.5;
 constexpr double longest_pause_s = 8;
+constexpr int most_heard = 256;
 
 std::string what_ended_it(const ExecutorDeath& death, double patience_s) {
   switch (death.cause) {
@@ -125,11 +126,18 @@ std::optional<BlockMaker::News> BlockMaker::poll(double now_s) {
     }
     return std::nullopt;
   }
-  while (std::optional<FromExecutor> message = host_->receive()) {
+  // Not for ever: an executor that talks as fast as we listen must not keep the worker from all else.
+  for (; heard_ < most_heard; ++heard_) {
+    std::optional<FromExecutor> message = host_->receive();
+    if (!message) {
+      break;
+    }
     if (std::optional<News> news = sift(std::move(*message), now_s)) {
+      ++heard_;
       return news;
     }
   }
+  heard_ = 0;
   if (const std::optional<ExecutorDeath> death = host_->ended()) {
     bury(*death, now_s);
   } else {
@@ -150,7 +158,33 @@ void BlockMaker::restart(double now_s) {
   }
 }
 
+bool BlockMaker::makes_sense(const FromExecutor& message) const {
+  if (const auto* const begins = std::get_if<BlockBegins>(&message)) {
+    return in_flight_.has(begins->ticket);
+  }
+  if (const auto* const tile = std::get_if<TileIsMade>(&message)) {
+    const auto order = orders_.find(tile->ticket);  // It may be answered already.
+    return order == orders_.end() || tile->tile < order->second.rect.area();
+  }
+  if (const auto* const done = std::get_if<BlockIsDone>(&message)) {
+    return in_flight_.has(done->ticket);
+  }
+  if (const auto* const failed = std::get_if<BlockHasFailed>(&message)) {
+    return in_flight_.has(failed->ticket);
+  }
+  return std::holds_alternative<Opened>(message) ? phase_ == Phase::opening
+                                                 : !std::holds_alternative<TilesTimed>(message);
+}
+
 std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double now_s) {
+  if (!makes_sense(message)) {
+    if (failure_.empty()) {
+      failure_ = "ended for answers to what it was not asked";
+      expect(host_->process().has_value(), "an executor of this process answers what it was asked");
+      host_->kill(DeathCause::crashed);
+    }
+    return std::nullopt;
+  }
   if (auto* const opened = std::get_if<Opened>(&message)) {
     const std::uint64_t before = std::exchange(standing_bytes_, std::max(standing_bytes_, opened->standing_bytes));
     if (lanes_ == 0) {
@@ -198,7 +232,6 @@ std::optional<BlockMaker::News> BlockMaker::sift(FromExecutor message, double no
     failure_ = std::move(failed->text);
     return std::nullopt;
   }
-  expect(false, "a worker does not time tiles");
   return std::nullopt;
 }
 

@@ -64,6 +64,8 @@ class BlockMaker {
   void start_lanes(double now_s);
   void check_tiles();
   [[nodiscard]] std::optional<News> sift(FromExecutor message, double now_s);
+  /// An executor that no image has taken over says nothing else.
+  [[nodiscard]] bool makes_sense(const FromExecutor& message) const;
   void bury(ExecutorDeath death, double now_s);
   void fail(InFlight::Ticket ticket, Failure failure);
   void look_for_hang(double now_s);
@@ -78,6 +80,7 @@ class BlockMaker {
   double pause_s_ = 0;
   double opening_took_s_ = 0;  ///< the first time
   double next_look_s_ = 0;
+  int heard_ = 0;           ///< messages since the last time that there was none
   std::int32_t lanes_ = 0;  ///< 0: not planned yet
   DeviceUse use_;
   std::uint64_t standing_bytes_ = 0;  ///< of the largest executor so far: what it took of its cap for good

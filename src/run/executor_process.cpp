@@ -37,6 +37,9 @@ using Clock = std::chrono::steady_clock;
 constexpr int link_descriptor = 3;
 constexpr int arena_descriptor = 4;
 
+/// The largest message of an executor is Opened, with some dozen bytes for each layer of the model.
+constexpr std::uint32_t longest_message = 4U << 20U;
+
 /// Signals that ask a run to stop reach whole process groups: the rank decides what becomes of its executor.
 constexpr std::array stop_signal_numbers{SIGINT, SIGTERM, SIGUSR2, SIGHUP};
 
@@ -168,7 +171,7 @@ Child start_child(const Arena& arena) {
                     std::strerror(failed))};
   }
   return {.pid = pid,
-          .link = linked_by_socket(std::move(ours)),
+          .link = linked_by_socket(std::move(ours), longest_message),
           .words = LastWords{std::move(read_end)},
           .oom_kills = oom_kills};
 }
@@ -202,20 +205,27 @@ class ProcessHost final : public ExecutorHost {
   void send(const ToExecutor& message) override { child_.link->send(encode_message(message)); }
 
   [[nodiscard]] std::optional<FromExecutor> receive() override {
-    const std::optional<Bytes> bytes = child_.link->receive(std::chrono::milliseconds{0});
-    if (!bytes) {
-      child_.words.read();
-      child_.oom_kills.look(steady_s(), &count_oom_kills);
-      return std::nullopt;
+    if (!is_garbled_) {
+      try {
+        if (const std::optional<Bytes> bytes = child_.link->receive(std::chrono::milliseconds{0})) {
+          return decode_message<FromExecutor>(*bytes);
+        }
+      } catch (const WireError& error) {
+        log::debug("the executor, process {}, said: {}", child_.pid, error.what());
+        is_garbled_ = true;
+        kill(DeathCause::crashed);
+      }
     }
-    return decode_message<FromExecutor>(*bytes);
+    child_.words.read();
+    child_.oom_kills.look(steady_s(), &count_oom_kills);
+    return std::nullopt;
   }
 
   [[nodiscard]] std::optional<int> process() const override { return child_.pid; }
 
   [[nodiscard]] std::optional<ExecutorDeath> ended() override {
     // The kernel closes a dead child's socket. One that closed it and lives is of no more use either.
-    if (has_ended_ || !child_.link->closed()) {
+    if (has_ended_ || !(is_garbled_ || child_.link->closed())) {
       return std::nullopt;
     }
     int status = 0;
@@ -247,6 +257,9 @@ class ProcessHost final : public ExecutorHost {
       death.how = waited == child_.pid ? fmt::format("exit code {}", WEXITSTATUS(status)) : "nobody saw how";
       death.cause = killed_for_ ? *killed_for_ : waited == child_.pid ? DeathCause::crashed : DeathCause::killed;
     }
+    if (is_garbled_) {
+      death.how = "ended for saying what its rank does not understand";
+    }
     return death;
   }
 
@@ -265,6 +278,7 @@ class ProcessHost final : public ExecutorHost {
     has_ended_ = false;
     killed_for_.reset();
     closed_at_.reset();
+    is_garbled_ = false;
   }
 
  private:
@@ -275,7 +289,7 @@ class ProcessHost final : public ExecutorHost {
       if (Clock::now() >= deadline) {
         return false;
       }
-      static_cast<void>(child_.link->receive(std::chrono::milliseconds{1}));
+      static_cast<void>(receive());  // It may have more to say than the link holds.
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
     return true;
@@ -286,6 +300,7 @@ class ProcessHost final : public ExecutorHost {
   bool has_ended_ = false;
   std::optional<DeathCause> killed_for_;  ///< by us
   std::optional<Clock::time_point> closed_at_;
+  bool is_garbled_ = false;  ///< what it says makes no sense: nothing more of it is read
 };
 
 std::uint64_t number_in(std::string_view text) {

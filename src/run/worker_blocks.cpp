@@ -75,6 +75,10 @@ void Worker::on(DecodeSpan& span) {
 
 void Worker::on(ExecutorBeat& beat) {
   const std::int64_t now_us = parts_.now_us();
+  constexpr std::int64_t least_us = 1000;  // It says so each second; one that an image took over, as fast as it can.
+  if (now_us - last_beat_us_ < least_us) {
+    return;
+  }
   const double possible_us = static_cast<double>(now_us - last_beat_us_) * layout_.tiles.lanes;
   const double busy = possible_us > 0 ? static_cast<double>(beat.busy_us - last_busy_us_) / possible_us : 0;
   last_beat_us_ = now_us;

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -195,6 +196,41 @@ TEST(SocketLink, GivesWholeMessagesUpToTheEndAndNothingOfATornOne) {
   EXPECT_FALSE(link->receive(1s));
   EXPECT_TRUE(link->closed());
   link->send(Bytes(9));  // To nobody: no signal, no error.
+}
+
+TEST(SocketLink, ClosesAtWhatCannotBeAMessage) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const auto link = linked_by_socket(File{ends[0]}, 1000);
+  const File other{ends[1]};
+  const std::array<std::uint32_t, 4> said{4, 7, 1001, 0};
+  ASSERT_EQ(::write(other.get(), said.data(), sizeof said), ssize_t{sizeof said});
+  EXPECT_EQ(link->receive(1s), std::move(Writer{}.put(std::uint32_t{7})).bytes());
+  EXPECT_FALSE(link->closed());
+  EXPECT_THROW(static_cast<void>(link->receive(1s)), WireError);
+  EXPECT_TRUE(link->closed()) << "nobody knows where the next message begins";
+  EXPECT_EQ(link->receive(0ms), std::nullopt);
+  link->send(Bytes(9));
+}
+
+TEST(SocketLink, ReadsNoMoreThanItTellsHoweverMuchComes) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const auto link = linked_by_socket(File{ends[0]}, 1000);
+  std::atomic<std::uint64_t> sent{0};
+  std::jthread flood{[&, other = File{ends[1]}](const std::stop_token& stop) {
+    const std::vector<std::byte> messages(16 * 1024);  // Each of four zeros: nothing is said, four thousand times.
+    while (!stop.stop_requested()) {
+      const ssize_t count = ::send(other.get(), messages.data(), messages.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      sent += count > 0 ? static_cast<std::uint64_t>(count) : 0;
+    }
+  }};
+  constexpr std::uint64_t some = 100'000;
+  for (std::uint64_t i = 0; i < some; ++i) {
+    ASSERT_EQ(link->receive(10s), Bytes{});
+  }
+  std::this_thread::sleep_for(100ms);  // What the socket holds, and what is read ahead of the messages: not more.
+  EXPECT_LT(sent - 4 * some, 2'000'000U);
 }
 
 TEST(Arena, IsTheSameMemoryThroughAnotherDescriptor) {

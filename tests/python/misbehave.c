@@ -147,6 +147,27 @@ static void try_all(const char* path) {
   syscall(SYS_close, image);
 }
 
+// What is said to the rank, on the executor's end of their link: a length, then a type and its fields.
+static void say(const void* message, unsigned length) {
+  char bytes[256];
+  memcpy(bytes, &length, sizeof length);
+  memcpy(bytes + sizeof length, message, length);
+  send(3, bytes, sizeof length + length, MSG_NOSIGNAL);
+}
+
+static void say_long(void) {
+  static char nothing[1 << 16];
+  const unsigned length = 0xFFFFFFFF;
+  long all = send(3, &length, sizeof length, MSG_NOSIGNAL);
+  while (all < (1L << 30)) {
+    const long sent = send(3, nothing, sizeof nothing, MSG_NOSIGNAL);
+    if (sent <= 0) {
+      return;
+    }
+    all += sent;
+  }
+}
+
 static void misbehave(const char* path) {
   const char* const slash = strrchr(path, '/');
   const char* const name = slash != NULL ? slash + 1 : path;
@@ -166,6 +187,16 @@ static void misbehave(const char* path) {
     }
   } else if (strstr(name, "eat") != NULL) {
     eat();
+  } else if (strstr(name, "garbage") != NULL) {
+    say("\xEE\xEE\xEE\xEE", 4);
+  } else if (strstr(name, "flood") != NULL) {
+    say_long();
+  } else if (strstr(name, "stale") != NULL) {
+    say("\x07\xFF\xFF\xFF\xFF\0\0\0", 9);  // BlockBegins, of a block that nobody asked for
+  } else if (strstr(name, "chatter") != NULL) {
+    for (;;) {
+      say("\x05\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 25);  // ExecutorBeat
+    }
   } else if (strstr(name, "kill") != NULL) {
     raise(SIGKILL);
   } else if (strstr(name, "tries") != NULL) {

@@ -191,6 +191,27 @@ def test_a_decoder_that_is_taken_over_is_refused_whatever_else_it_tries(tmp_path
     assert (tmp_path / "in" / "bad-tries.png").stat().st_mode & 0o777 != 0o777
 
 
+def test_what_a_decoder_says_in_its_executors_place_costs_its_image_only(tmp_path: Path) -> None:
+    shim = needs_shim()
+    process = start(pages_and(tmp_path, "garbage", "flood", "stale", "chatter"), tmp_path / "out", variables=shim)
+    most_kib = 0
+    while process.poll() is None:
+        status = Path("/proc", str(process.pid), "status").read_text()
+        most_kib = max([most_kib, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))])
+        time.sleep(0.01)
+    said = process.communicate()[1]
+    assert process.returncode == 3, said
+    held = quarantine(tmp_path / "out")
+    assert sorted(held) == ["bad-chatter.png", "bad-flood.png", "bad-garbage.png", "bad-stale.png"]
+    assert {row["reason"] for row in held.values()} == {"crashed"}
+    assert "what its rank does not understand" in held["bad-garbage.png"]["detail"]
+    assert "what its rank does not understand" in held["bad-flood.png"]["detail"]
+    assert "what it was not asked" in held["bad-stale.png"]["detail"]
+    assert "nothing moved for 2 s" in held["bad-chatter.png"]["detail"]
+    assert 0 < most_kib < 300 << 10, "the rank reads no more than it understands"
+    assert len(digests_by_path(tmp_path / "out")) == 5
+
+
 def test_a_decoder_that_is_taken_over_makes_no_process_and_no_foreign_call(tmp_path: Path) -> None:
     shim = needs_shim()
     ends = ["fork", "clone", "memfd", *(["x32", "int80"] if platform.machine() == "x86_64" else [])]
