@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include "base/byte_size.hpp"
@@ -140,6 +141,26 @@ StackFacts look_at(hid_t id, const std::filesystem::path& file, const std::strin
           .beside_bytes = 2 * beside};
 }
 
+/// Found by the index: H5Dget_chunk_info_by_coord walks all chunks of the file.
+bool has_chunk(hid_t dataset, const std::vector<hsize_t>& corner) {
+  hsize_t bytes = 0;
+  if (H5Dget_chunk_storage_size(dataset, corner.data(), &bytes) >= 0) {
+    return bytes != 0;
+  }
+  // An error for a chunk that is not there as well as for an index that is damaged.
+  const SystemError failed = hdf5::failed("look for a chunk");
+  if (std::string_view{failed.what()}.find("chunk storage is not allocated") != std::string_view::npos) {
+    return false;
+  }
+  unsigned skipped = 0;
+  haddr_t address = HADDR_UNDEF;
+  hdf5::check(H5Dget_chunk_info_by_coord(dataset, corner.data(), &skipped, &address, &bytes), "look for a chunk");
+  if (address != HADDR_UNDEF) {
+    throw SystemError{failed};
+  }
+  return false;
+}
+
 void expect_threads() {
   hbool_t safe = false;
   if (H5is_library_threadsafe(&safe) < 0 || !safe) {
@@ -178,12 +199,7 @@ bool Stack::is_written(std::uint64_t at) const {
   corner[0] = at / chunk_[0] * chunk_[0];
   // Every chunk under the row, like an odometer.
   for (;;) {
-    unsigned unfiltered = 0;
-    haddr_t address = HADDR_UNDEF;
-    hsize_t bytes = 0;
-    hdf5::check(H5Dget_chunk_info_by_coord(dataset_.get(), corner.data(), &unfiltered, &address, &bytes),
-                "look for a chunk");
-    if (address == HADDR_UNDEF) {
+    if (!has_chunk(dataset_.get(), corner)) {
       return false;
     }
     std::size_t axis = dims.size() - 1;
