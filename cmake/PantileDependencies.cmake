@@ -18,6 +18,7 @@ if(NOT ONNXRUNTIME_ROOT AND NOT DEFINED ENV{ONNXRUNTIME_ROOT} AND EXISTS "${PROJ
   set(ONNXRUNTIME_ROOT "${PROJECT_SOURCE_DIR}/.ort" CACHE PATH "ONNX Runtime: a folder with include/ and lib/")
 endif()
 find_package(OnnxRuntime REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)

@@ -184,7 +184,7 @@ Result<std::unique_ptr<ByteReader>> ItemReader::open(const ItemPlace& place) {
 Result<Image> ItemReader::row(const ItemPlace& place) {
   expect(place.kind == RootKind::stack, "only a stack has rows");
   return containers_->with(place, [&](Container& container) -> Result<Image> {
-    const auto& stack = std::get<detail::Stack>(container);
+    auto& stack = std::get<detail::Stack>(container);
     if (place.at >= stack.facts().rows) {
       return moved(place);
     }

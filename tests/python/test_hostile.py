@@ -342,6 +342,32 @@ def test_stacks_with_chunks_out_of_proportion_are_refused(tmp_path: Path) -> Non
     assert attempt(tmp_path, good)[0] == 0
 
 
+def test_a_packed_chunk_unpacks_to_no_more_than_a_chunk(tmp_path: Path) -> None:
+    """HDF5 would take a gigabyte for it."""
+    squeeze = zlib.compressobj(1)
+    zeros = bytes(1 << 20)
+    bomb = b"".join(squeeze.compress(zeros) for _ in range(1000)) + squeeze.flush()
+
+    def make(file: h5py.File) -> None:
+        side = 4096  # a chunk of 16 MiB, and a quarter as many stored bytes
+        images = file.create_dataset("images", (2, side, side), "u1", chunks=(1, side, side), compression="gzip")
+        images.id.write_direct_chunk((0, 0, 0), bomb)
+        images[1] = 7
+
+    code, said, reasons = attempt(tmp_path, stack_that(make, tmp_path))
+    assert (code, reasons) == (3, {"000000": "corrupt"}), said
+    assert "a packed chunk of it is damaged: it unpacks to more than" in said
+
+
+def test_stacks_that_this_hdf5_cannot_read_are_refused_at_once(tmp_path: Path) -> None:
+    place = stack_that(lambda file: file.create_dataset("images", data=IMAGES, compression="lzf"), tmp_path)
+    refused(tmp_path, place, "it is packed with lzf, which the HDF5 of this machine does not have")
+    with h5py.File(tmp_path / "x.h5", "w", libver="latest") as file:
+        file.create_dataset("images", data=IMAGES, chunks=(1, 20, 30))
+    code, said, _ = attempt(tmp_path, place)
+    assert code == 0 or (code == 2 and "a newer HDF5 wrote it than this one reads" in said), said
+
+
 def test_rows_that_were_never_written_are_no_black_images(tmp_path: Path) -> None:
     def half(file: h5py.File) -> None:
         file.create_dataset("images", (3, 20, 30), "u1", chunks=(1, 10, 30))[0] = IMAGES[0]
