@@ -61,14 +61,14 @@ Calibrated calibrate_model(const CalibrateCommand& command) {
   const std::string name = command.model.string();
   const std::uint64_t memory = memory_of(command);
   const ModelFile model = read_the_model(command);
-  const ModelFacts facts = analyse(model.bytes, name, model.folder);
+  const ModelFacts facts = analyse(model.bytes, name, model.place);
   if (const auto why = unfit(facts, name)) {
     throw UsageError{*why};
   }
   Meter meter{memory};
   SlabPool slabs{meter};
   const Engine engine;
-  Session session{engine, slabs, model.bytes, name, model.folder};
+  Session session{engine, slabs, model.bytes, name, model.place.folder};
   meter.set_cap(meter.current() + memory);
   Calibrated done;
   const Clock::time_point begin = Clock::now();

@@ -70,7 +70,7 @@ ModelFacts facts_of(const fs::path& model) {
                      ": there is no such file (--model names the ONNX file of the job). Leave --model "
                      "out to name it in the job file later."};
   }
-  ModelFacts facts = analyse(read_file(model, largest_model_bytes), model.string(), model.parent_path());
+  ModelFacts facts = analyse(read_file(model, largest_model_bytes), model.string(), place_of(model));
   if (const auto why = unfit(facts, model.string())) {
     throw UsageError{*why};
   }

@@ -28,7 +28,7 @@ std::string run_once(const ModelFile& model, const StageConfig& stage, const Mod
       rounded_up(Extent{side + halo.vertical(), side + halo.horizontal()}, facts.geometry.alignment_px);
   Meter meter;
   SlabPool slabs{meter};
-  const Session session{engine, slabs, model.bytes, stage.model.written, model.folder};
+  const Session session{engine, slabs, model.bytes, stage.model.written, model.place.folder};
   const std::vector<float> black(static_cast<std::size_t>(extent.area()) *
                                  static_cast<std::size_t>(facts.input_channels));
   return trial_problem(stage.model.written, session.run(black, facts.input_channels, extent), facts, extent);

@@ -252,7 +252,12 @@ Picture picture_of(const std::filesystem::path& path) {
 
 ModelCheck check_of(const ModelCommand& command, const Bytes& bytes, const ModelReport& report) {
   const Engine engine;
-  return check_model(engine, bytes, command.model.parent_path(), command.model.string(), report,
+  const std::vector<WeightFile>& files = report.weight_files;
+  const bool all_there = std::all_of(files.begin(), files.end(), [](const WeightFile& file) { return file.is_there; });
+  const auto followed = all_there ? with_links_followed(bytes, files, command.model.string()) : std::nullopt;
+  const std::filesystem::path folder = files.empty() ? "" : files.front().place.folder;
+  return check_model(engine, followed ? followed->bytes : bytes, followed ? followed->folder : folder,
+                     command.model.string(), report,
                      command.image.empty() ? Picture{textured_picture} : picture_of(command.image));
 }
 
@@ -266,7 +271,7 @@ ExitCode carry_out(const ModelCommand& command) {
       throw UsageError{fmt::format("{}. Name an ONNX file.", error.what())};
     }
   }();
-  const ModelReport report = examine(bytes, command.model.parent_path(), command.model.string());
+  const ModelReport report = examine(bytes, place_of(command.model), command.model.string());
   std::optional<ModelCheck> check;
   if (command.format == TableFormat::table) {
     print_table(command.model.string(), report);

@@ -108,10 +108,10 @@ void find_geometry(const Graph& graph, const Shapes& shapes, ModelFacts& facts) 
 
 }  // namespace
 
-ModelFacts analyse(std::span<const std::byte> bytes, std::string_view name, const std::filesystem::path& folder) {
+ModelFacts analyse(std::span<const std::byte> bytes, std::string_view name, const ModelPlace& place) {
   onnx::ModelProto model = detail::parse_model(bytes, name);
   const auto files = detail::external_bytes(model, name);
-  detail::take_in_small_tensors(model, folder);
+  detail::take_in_small_tensors(model, place);
   const Graph graph{model};
   ModelFacts facts = detail::facts_of_graph(graph, Shapes{graph});
   for (const auto& [location, used] : files) {

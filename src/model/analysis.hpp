@@ -25,15 +25,14 @@ namespace pantile {
 /// no memory worth having: 2.4 MiB of upconv7 for a tile of 32.
 inline constexpr int default_min_tile_px = 32;
 
-/// Facts of any well-formed graph; `unfit()` tells whether it can be run. `name` is for messages only. `folder`:
+/// Facts of any well-formed graph; `unfit()` tells whether it can be run. `name` is for messages only. `place`:
 /// where weights in other files are; shapes may be computed with some of them. Throws UsageError, which tells what to
 /// do, if the bytes are no ONNX model.
 ///
 /// For a valid model the output on a region of h × w covers scale × (that region shrunk by `halo`). Where the shrinkage
 /// is odd (even kernels), an output pixel belongs to the upper left of its two middle pixels. A model with an alignment
 /// takes regions whose sides are multiples of it.
-[[nodiscard]] ModelFacts analyse(std::span<const std::byte> model, std::string_view name,
-                                 const std::filesystem::path& folder = {});
+[[nodiscard]] ModelFacts analyse(std::span<const std::byte> model, std::string_view name, const ModelPlace& place = {});
 
 /// Why this version cannot run the model as a stage that makes an image of an image: one sentence, and what to try.
 /// Nothing if it can. What is not local can be run too, if the job allows how: see stage_setup.
@@ -44,14 +43,28 @@ inline constexpr std::uint64_t largest_model_bytes = INT32_MAX;
 
 /// A file beside the model that holds weights.
 struct WeightFile {
-  std::string location;     ///< as the model names it
-  std::uint64_t bytes = 0;  ///< of it that the model uses
-  bool is_there = false;    ///< and at least as long as the model thinks
+  std::string location;        ///< as the model names it
+  std::uint64_t bytes = 0;     ///< of it that the model uses
+  bool is_there = false;       ///< and at least as long as the model thinks
+  ModelPlace place;            ///< where it was found, with all others of the model
+  std::filesystem::path real;  ///< what its name leads to, if it is there
 };
 
-/// The weight files of a model in `folder`. Throws UsageError if one is named by a path that leads out of it.
-[[nodiscard]] std::vector<WeightFile> weight_files(std::span<const std::byte> model,
-                                                   const std::filesystem::path& folder, std::string_view name);
+/// The weight files of a model: in its folder or, if they are not all there and its name is a link, beside what that
+/// leads to. Throws UsageError if one is named by a path, or is a link, that leads out of both.
+[[nodiscard]] std::vector<WeightFile> weight_files(std::span<const std::byte> model, const ModelPlace& place,
+                                                   std::string_view name);
+
+/// A model as the engine takes it: its weights lie in `folder`, and no link leads out of that.
+struct EngineModel {
+  std::vector<std::byte> bytes;
+  std::filesystem::path folder;
+};
+/// ONNX Runtime follows no link out of the folder that it is told. If one of `files` is such a link, the model with the
+/// names of what they lead to, and the folder of those; else nothing. Precondition: all files are there.
+[[nodiscard]] std::optional<EngineModel> with_links_followed(std::span<const std::byte> model,
+                                                             const std::vector<WeightFile>& files,
+                                                             std::string_view name);
 
 /// A place in the order of nodes where few tensors cross.
 struct ModelCut {
@@ -93,8 +106,7 @@ struct ModelReport {
   std::vector<ModelCut> cuts;         ///< the best ones, in order of position
 };
 
-/// Like analyse(), and all the rest. `folder`: where weights in other files are looked for.
-[[nodiscard]] ModelReport examine(std::span<const std::byte> model, const std::filesystem::path& folder,
-                                  std::string_view name);
+/// Like analyse(), and all the rest. `place`: where weights in other files are looked for.
+[[nodiscard]] ModelReport examine(std::span<const std::byte> model, const ModelPlace& place, std::string_view name);
 
 }  // namespace pantile

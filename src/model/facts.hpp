@@ -2,7 +2,9 @@
 // What the analysis of a graph tells, without running it. Plain data, so that the planner needs no engine.
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/extent.hpp"
@@ -50,5 +52,18 @@ struct ModelFacts {
   std::uint64_t weights_bytes = 0;
   std::vector<std::string> weight_files;  ///< beside the model, which hold weights; names as written in it
 };
+
+/// Where the files of a model are. Its name may be a link: caches of huggingface_hub keep all files of a model in one
+/// folder, and have links to them in another.
+struct ModelPlace {
+  std::filesystem::path folder;  ///< of its name: where its weights are looked for
+  std::filesystem::path real;    ///< of the file that the name leads to: links of weights may lead there too
+  ModelPlace() = default;
+  ModelPlace(std::filesystem::path both)
+      : folder{both}, real{std::move(both)} {}  // NOLINT(google-explicit-constructor)
+  ModelPlace(std::filesystem::path named, std::filesystem::path led) : folder{std::move(named)}, real{std::move(led)} {}
+};
+/// Of a model file.
+[[nodiscard]] ModelPlace place_of(const std::filesystem::path& model);
 
 }  // namespace pantile

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <numeric>
 #include <system_error>
 
@@ -7,6 +9,7 @@
 #include "model/analysis.hpp"
 #include "model/detail/costs.hpp"
 #include "model/detail/geometry.hpp"
+#include "model/detail/onnx.hpp"
 #include "model/detail/reading.hpp"
 
 namespace pantile {
@@ -15,19 +18,38 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<WeightFile> located(const onnx::ModelProto& model, const fs::path& folder, std::string_view name) {
+using Locations = std::map<std::string, std::uint64_t>;
+
+/// In the place's own folder.
+std::vector<WeightFile> found_in(const ModelPlace& place, const Locations& locations, std::string_view name) {
   std::vector<WeightFile> files;
-  for (const auto& [location, bytes] : detail::external_bytes(model, name)) {
-    if (!detail::stays_in_folder(folder, location)) {
-      throw UsageError{
-          fmt::format("{} keeps weights in '{}', which is not a file in the model's folder (such a path could reach "
-                      "anything). Save it again: onnx.save(onnx.load(PATH), PATH2).",
-                      name, location.c_str())};  // A byte 0 would end what a person sees of it.
+  for (const auto& [location, bytes] : locations) {
+    if (const std::string why = detail::why_not_read(place, location); !why.empty()) {
+      throw UsageError{fmt::format("{} keeps weights in '{}', {}. Save it again: onnx.save(onnx.load(PATH), PATH2).",
+                                   name, location.c_str(), why)};  // A byte 0 would end what a person sees of it.
     }
     std::error_code error;
-    const std::uintmax_t size = fs::file_size(folder / location, error);
-    const bool is_file = !error && fs::is_regular_file(folder / location, error);
-    files.push_back({.location = location, .bytes = bytes, .is_there = is_file && size >= bytes});
+    const std::uintmax_t size = fs::file_size(place.folder / location, error);
+    const bool is_file = !error && fs::is_regular_file(place.folder / location, error);
+    files.push_back({.location = location,
+                     .bytes = bytes,
+                     .is_there = is_file && size >= bytes,
+                     .place = place,
+                     .real = fs::weakly_canonical(place.folder / location, error)});
+  }
+  return files;
+}
+
+bool all_there(const std::vector<WeightFile>& files) {
+  return std::all_of(files.begin(), files.end(), [](const WeightFile& file) { return file.is_there; });
+}
+
+std::vector<WeightFile> located(const onnx::ModelProto& model, const ModelPlace& place, std::string_view name) {
+  const Locations locations = detail::external_bytes(model, name);
+  std::vector<WeightFile> files = found_in(place, locations, name);
+  if (!all_there(files) && place.real != place.folder) {
+    std::vector<WeightFile> beside_target = found_in(place.real, locations, name);
+    return all_there(beside_target) ? beside_target : files;
   }
   return files;
 }
@@ -36,14 +58,46 @@ std::string opset_domain(const std::string& domain) { return domain.empty() ? "a
 
 }  // namespace
 
-std::vector<WeightFile> weight_files(std::span<const std::byte> model, const fs::path& folder, std::string_view name) {
-  return located(detail::parse_model(model, name), folder, name);
+ModelPlace place_of(const fs::path& model) {
+  std::error_code error;
+  const fs::path real = fs::is_symlink(model, error) ? fs::canonical(model, error) : model;
+  return error ? ModelPlace{model.parent_path()} : ModelPlace{model.parent_path(), real.parent_path()};
 }
 
-ModelReport examine(std::span<const std::byte> bytes, const fs::path& folder, std::string_view name) {
+std::optional<EngineModel> with_links_followed(std::span<const std::byte> bytes, const std::vector<WeightFile>& files,
+                                               std::string_view name) {
+  const auto holds = [](const fs::path& folder, const fs::path& file) {
+    return std::mismatch(folder.begin(), folder.end(), file.begin(), file.end()).first == folder.end();
+  };
+  const auto home = [](const WeightFile& file) {
+    return fs::canonical(file.place.folder.empty() ? "." : file.place.folder);
+  };
+  if (std::all_of(files.begin(), files.end(), [&](const WeightFile& file) { return holds(home(file), file.real); })) {
+    return std::nullopt;
+  }
+  fs::path folder = files.front().real.parent_path();
+  std::map<std::string, std::string> names;
+  for (const WeightFile& file : files) {
+    while (!holds(folder, file.real)) {
+      folder = folder.parent_path();
+    }
+  }
+  for (const WeightFile& file : files) {
+    names[file.location] = file.real.lexically_relative(folder).string();
+  }
   onnx::ModelProto model = detail::parse_model(bytes, name);
-  std::vector<WeightFile> files = located(model, folder, name);
-  detail::take_in_small_tensors(model, folder);
+  detail::rename_weight_files(model, names);
+  return EngineModel{detail::serialized(model), folder};
+}
+
+std::vector<WeightFile> weight_files(std::span<const std::byte> model, const ModelPlace& place, std::string_view name) {
+  return located(detail::parse_model(model, name), place, name);
+}
+
+ModelReport examine(std::span<const std::byte> bytes, const ModelPlace& place, std::string_view name) {
+  onnx::ModelProto model = detail::parse_model(bytes, name);
+  std::vector<WeightFile> files = located(model, place, name);
+  detail::take_in_small_tensors(model, files.empty() ? place : files.front().place);
   const detail::Graph graph{model};
   const detail::Shapes shapes{graph};
   ModelReport report{.facts = detail::facts_of_graph(graph, shapes),

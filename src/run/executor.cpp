@@ -198,7 +198,7 @@ class Executor {
       meter.set_cap(is_beyond ? meter.current() + beyond_bytes : open.cap_bytes - taken);
     };
     limit();
-    device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written, model.folder);
+    device_->session.emplace(device_->engine, device_->slabs, model.bytes, stage.model.written, model.place.folder);
     device_->stage.emplace(*device_->session, facts, stage_options(stage, facts));
     model.bytes = {};
     limit();

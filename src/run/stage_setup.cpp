@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/byte_size.hpp"
 #include "base/file.hpp"
@@ -50,17 +53,22 @@ ChannelScaling scaling_of(const ImageConfig& image, std::size_t i) {
 }
 
 /// Weights in other files are as much the model as those in its own.
-void add_weight_files(const std::filesystem::path& folder, const std::string& written, ModelFile& model) {
-  for (const WeightFile& file : weight_files(model.bytes, folder, written)) {
+void add_weight_files(const ModelPlace& place, const std::string& written, ModelFile& model) {
+  const std::vector<WeightFile> files = weight_files(model.bytes, place, written);
+  for (const WeightFile& file : files) {
     if (!file.is_there) {
       throw UsageError{
           fmt::format("{} keeps {} of weights in '{}', which is not in its folder, or is shorter. Copy that file too, "
                       "or save the model as one: onnx.save(onnx.load(PATH), PATH2).",
                       written, format_byte_size(file.bytes), file.location)};
     }
-    const std::array<Hash128, 2> both{model.digest, hash_of(folder / file.location, file.bytes).hash};
+    const std::array<Hash128, 2> both{model.digest, hash_of(file.place.folder / file.location, file.bytes).hash};
     model.digest = xxh3_128(std::as_bytes(std::span{both}));
-    model.folder = folder;
+    model.place = file.place;
+  }
+  if (std::optional<EngineModel> followed = with_links_followed(model.bytes, files, written)) {
+    model.bytes = std::move(followed->bytes);
+    model.place = followed->folder;
   }
 }
 
@@ -69,7 +77,7 @@ void add_weight_files(const std::filesystem::path& folder, const std::string& wr
 ModelFile read_model(const std::filesystem::path& file, const std::string& written) {
   ModelFile model{read_file(file, largest_model_bytes), {}, {}};
   model.digest = xxh3_128(model.bytes);
-  add_weight_files(file.parent_path(), written, model);
+  add_weight_files(place_of(file), written, model);
   return model;
 }
 
@@ -85,7 +93,7 @@ ModelFile read_model(const StageConfig& stage) {
 }
 
 ModelFacts stage_facts(const RunConfig& config, const StageConfig& stage, const ModelFile& model) {
-  ModelFacts facts = analyse(model.bytes, stage.model.written, model.folder);
+  ModelFacts facts = analyse(model.bytes, stage.model.written, model.place);
   if (const auto why = unfit(facts, stage.model.written)) {
     throw UsageError{fmt::format("pipeline.{}.model: {}", stage.id, *why)};
   }

@@ -13,9 +13,9 @@ namespace pantile {
 
 /// The model file of a stage: its bytes, and the digest that enters the run's identity.
 struct ModelFile {
-  Bytes bytes;
-  Hash128 digest;                ///< of the files that hold its weights too
-  std::filesystem::path folder;  ///< where those lie; empty if it keeps no weights elsewhere
+  Bytes bytes;       ///< with the names of what links of weights lead to
+  Hash128 digest;    ///< of the files that hold its weights too
+  ModelPlace place;  ///< where those lie; empty if it keeps no weights elsewhere
 };
 /// Throws UsageError if the file is not there or cannot be read, or one of those with its weights.
 [[nodiscard]] ModelFile read_model(const StageConfig& stage);

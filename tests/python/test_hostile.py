@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from runs import PAGES, SHARPEN, Job, measured, pantile, run, verified
+from runs import PAGES, SHARPEN, Job, digest, measured, pantile, run, verified
 
 SMALL = (PAGES / "small.png").read_bytes()
 Y = "{color: Y, scale: 1/255}"
@@ -418,10 +418,13 @@ def test_weights_of_a_model_stay_in_its_folder(tmp_path: Path) -> None:
     (folder / "zero.bin").symlink_to("/dev/zero")
     os.mkfifo(folder / "pipe.bin")
     assert pantile("model", external(folder, "w.bin")).returncode == 0
-    for location in ("../secret.bin", "a/../../secret.bin", str(tmp_path / "secret.bin"), "link.bin", "up/secret.bin", "zero.bin", "w.bin\0x"):
+    paths = ("../secret.bin", "a/../../secret.bin", str(tmp_path / "secret.bin"), "w.bin\0x")
+    links = {"link.bin": tmp_path / "secret.bin", "up/secret.bin": tmp_path / "secret.bin", "zero.bin": "/dev/zero"}
+    for location in (*paths, *links):
+        words = f"a link that leads to {links[location]} (such a link could reach anything)" if location in links else "not a file in the model's folder"
         for in_branch in (False, True):
             done = pantile("model", external(folder, location, in_branch=in_branch), timeout=20)
-            assert done.returncode == 2 and "not a file in the model's folder" in done.stderr, (location, done.stderr)
+            assert done.returncode == 2 and words in done.stderr, (location, done.stderr)
     for offset, length in ((1 << 62, 36), ((1 << 64) - 36, 36), (-4, 36), (0, 8), (0, 1 << 39), ("x", 36)):
         done = pantile("model", external(folder, "w.bin", offset, length), timeout=20)
         assert done.returncode == 2 and "is damaged: of its weights 'w'" in done.stderr, done.stderr
@@ -430,6 +433,35 @@ def test_weights_of_a_model_stay_in_its_folder(tmp_path: Path) -> None:
         done = pantile("plan", job, timeout=20)
         assert done.returncode == 2 and "is not in its folder, or is shorter" in done.stderr, done.stderr
         assert pantile("model", folder / "m.onnx", timeout=20).returncode == 0
+
+
+def test_models_in_a_cache_of_huggingface_hub_are_read(tmp_path: Path) -> None:
+    """All names of a model there are links, into a folder that has the files under the names of their hashes."""
+    cache = tmp_path / "hub" / "models--some--net"
+    snapshot, blobs = cache / "snapshots" / "abc" / "onnx", cache / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    (blobs / "bbb").write_bytes(np.full(9, 1 / 9, np.float32).tobytes())
+    external(snapshot, "model.onnx_data").rename(blobs / "aaa")
+    (snapshot / "model.onnx").symlink_to("../../../blobs/aaa")
+    (snapshot / "model.onnx_data").symlink_to("../../../blobs/bbb")
+    (cache / "snapshots" / "main").symlink_to("abc")
+    # The same by a link to a model that has its weights beside it.
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "model.onnx_data").write_bytes((blobs / "bbb").read_bytes())
+    external(tmp_path / "plain", "model.onnx_data")
+    (tmp_path / "m.onnx").symlink_to("plain/m.onnx")
+    for at, model in enumerate((snapshot / "model.onnx", cache / "snapshots/main/onnx/model.onnx", tmp_path / "m.onnx")):
+        assert pantile("model", model, "--check").returncode == 0
+        job = Job(tmp_path / str(at), model=model, image=Y, inputs=[PAGES / "small.png"]).write()
+        run(job, tmp_path / str(at) / "out")
+    assert len({digest(tmp_path / str(at) / "out") for at in range(3)}) == 1
+    # What such a cache has not, a link does not reach.
+    (tmp_path / "secret.bin").write_bytes((blobs / "bbb").read_bytes())
+    (snapshot / "model.onnx_data").unlink()
+    (snapshot / "model.onnx_data").symlink_to(tmp_path / "secret.bin")
+    done = pantile("model", snapshot / "model.onnx")
+    assert done.returncode == 2 and f"which is a link that leads to {tmp_path / 'secret.bin'}" in done.stderr, done.stderr
 
 
 def test_models_of_any_size_and_depth_end_in_words(tmp_path: Path) -> None:

@@ -151,30 +151,50 @@ std::map<std::string, std::uint64_t> external_bytes(const onnx::ModelProto& mode
   return files;
 }
 
-bool stays_in_folder(const std::filesystem::path& folder, const std::string& location) {
+void rename_weight_files(onnx::ModelProto& model, const std::map<std::string, std::string>& names) {
+  for_each_tensor(model.graph(), [&names](const onnx::TensorProto& tensor) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): the model is not const; only the walk over it is
+    for (auto& each : *const_cast<onnx::TensorProto&>(tensor).mutable_external_data()) {
+      if (const auto renamed = names.find(each.value()); each.key() == "location" && renamed != names.end()) {
+        each.set_value(renamed->second);
+      }
+    }
+  });
+}
+
+std::string why_not_read(const ModelPlace& place, const std::string& location) {
   const std::filesystem::path path{location};
   if (location.empty() || location.find('\0') != std::string::npos || path.is_absolute() ||
       *path.lexically_normal().begin() == "..") {
-    return false;
+    return "which is not a file in the model's folder (such a path could reach anything)";
   }
-  // By name it does. Do links lead out of it?
+  // By name it is. Do links lead out of it?
   std::error_code error;
-  const std::filesystem::path home = std::filesystem::weakly_canonical(folder.empty() ? "." : folder, error);
-  const std::filesystem::path real = error ? home : std::filesystem::weakly_canonical(home / path, error);
-  return !error && std::mismatch(home.begin(), home.end(), real.begin(), real.end()).first == home.end();
+  const auto real_path = [&error](const std::filesystem::path& one) {
+    return std::filesystem::weakly_canonical(one.empty() ? "." : one, error);
+  };
+  const std::filesystem::path led = real_path(place.folder / path);
+  for (const std::filesystem::path& each : {place.folder, place.real}) {
+    const std::filesystem::path home = real_path(each);
+    if (!error && std::mismatch(home.begin(), home.end(), led.begin(), led.end()).first == home.end()) {
+      return {};
+    }
+  }
+  return error ? fmt::format("which cannot be followed: {}", error.message())
+               : fmt::format("which is a link that leads to {} (such a link could reach anything)", led.string());
 }
 
-void take_in_small_tensors(onnx::ModelProto& model, const std::filesystem::path& folder) {
+void take_in_small_tensors(onnx::ModelProto& model, const ModelPlace& place) {
   constexpr std::uint64_t most_bytes = 512;
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) {
     const std::uint64_t bytes = tensor_bytes(tensor);
     const std::string location = entry(tensor, "location");
     if (tensor.data_location() != onnx::TensorProto::EXTERNAL || bytes > most_bytes ||
-        !stays_in_folder(folder, location)) {
+        !why_not_read(place, location).empty()) {
       continue;
     }
     try {
-      const File file = open_file(folder / location, O_RDONLY);
+      const File file = open_file(place.folder / location, O_RDONLY);
       std::string data(bytes, '\0');
       const auto offset = static_cast<off_t>(number_entry(tensor, "offset", 0).value_or(0));
       if (::pread(file.get(), data.data(), data.size(), offset) == static_cast<ssize_t>(bytes)) {

@@ -28,11 +28,14 @@ namespace pantile::detail {
 /// Other files that hold weights, with the bytes of them that are needed. Throws UsageError if it makes no sense which
 /// bytes are meant.
 [[nodiscard]] std::map<std::string, std::uint64_t> external_bytes(const onnx::ModelProto& model, std::string_view name);
-/// Takes the small tensors of such files in `folder` into the model: shapes may be computed with them. What cannot be
+/// Puts other names in the place of those of such files.
+void rename_weight_files(onnx::ModelProto& model, const std::map<std::string, std::string>& names);
+/// Takes the small tensors of such files into the model: shapes may be computed with them. What cannot be
 /// read stays where it is.
-void take_in_small_tensors(onnx::ModelProto& model, const std::filesystem::path& folder);
-/// True for names of files in the model's folder, or below it, once links are followed.
-[[nodiscard]] bool stays_in_folder(const std::filesystem::path& folder, const std::string& location);
+void take_in_small_tensors(onnx::ModelProto& model, const ModelPlace& place);
+/// Why weights are not read there: "which is not a file in the model's folder (…)". Empty for names of files in its
+/// folder or below it that, once links are followed, are there or where its own name leads to.
+[[nodiscard]] std::string why_not_read(const ModelPlace& place, const std::string& location);
 
 /// analyse(), of a graph that is read already, but for its weight files.
 [[nodiscard]] ModelFacts facts_of_graph(const Graph& graph, const Shapes& shapes);
