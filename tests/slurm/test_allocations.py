@@ -98,10 +98,12 @@ def test_ranks_have_the_gpus_of_the_allocation(cluster: Cluster, nodes: list[str
 
 
 @pytest.mark.nodes(2)
-def test_a_job_with_one_gpu_of_two_uses_one(cluster: Cluster, nodes: list[str]) -> None:
-    job, output = written(cluster, "one-gpu")
+@pytest.mark.parametrize("script", ["gpu.sbatch", "mixed.sbatch"])
+def test_a_rank_more_than_gpus_coordinates_or_computes_on_its_cores(cluster: Cluster, nodes: list[str], script: str) -> None:
+    """Which of both depends on the node. The job has one GPU of each node's two, and uses no other."""
+    job, output = written(cluster, f"one-more-{script}")
     number = cluster.sbatch(
-        "mixed.sbatch", job, options=["--nodes=2", f"--nodelist={','.join(nodes)}", "--gres=gpu:1", "--ntasks-per-node=2",
+        script, job, options=["--nodes=2", f"--nodelist={','.join(nodes)}", "--gres=gpu:1", "--ntasks-per-node=2",
                                       "--cpus-per-task=1", "--mem=900M", "--time=30"],
         cwd=job.parent, PANTILE_FAKE_GPUS="2",
     )  # fmt: skip
