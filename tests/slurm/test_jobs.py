@@ -213,7 +213,7 @@ def test_a_killed_rank_costs_a_requeue_at_most(cluster: Cluster, nodes: list[str
         assert "exit 137" in cluster.log(job) or "exit 143" in cluster.log(job)
     cluster.go_on(job)
     assert cluster.restarts(job) == (1 if launch == "srun" else 0), "pantile starts them again itself, unless Slurm does"
-    assert ("starting again with 3 ranks" in cluster.log(job)) == (launch == "mpirun")
+    assert ("starting again with 3 ranks" in cluster.log(job)) == (launch == "mpirun"), cluster.log(job)
     run.expect_same_results()
 
 
