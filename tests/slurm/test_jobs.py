@@ -203,7 +203,7 @@ def test_a_node_without_power_costs_a_requeue(cluster: Cluster, nodes: list[str]
 @pytest.mark.nodes(3)
 @pytest.mark.parametrize("launch", LAUNCHERS)
 def test_a_killed_rank_costs_a_requeue_at_most(cluster: Cluster, nodes: list[str], launch: str) -> None:
-    run = Run(cluster, f"killed-{launch}", 4, nodes)
+    run = Run(cluster, f"killed-{launch}", 8, nodes)  # still at work when a busy machine gets round to the kill
     job = run.submit(launch=launch)
     run.wait_for_shard(job)
     for pid in cluster.processes(nodes[1], "pantile run job.yaml"):
@@ -321,7 +321,8 @@ def test_a_job_that_is_lost_early_five_times_is_not_queued_again(cluster: Cluste
     job = _stub_job(cluster, nodes[0], "lost-early", "exit 137")
     with pytest.raises(AssertionError, match="is FAILED"):
         cluster.go_on(job)
-    assert cluster.restarts(job) == 4
+    assert cluster.log(job).count("queueing it again (Slurm") == 4
+    assert cluster.restarts(job) >= 4, "on a busy machine Slurm itself may fail to start it, which counts too"
     assert cluster.info(job)["ExitCode"] == "137:0"
     assert "exit 137, the fifth start in a row that was lost early: not queueing it again" in cluster.log(job)
     assert {path.name for path in (cluster.folder / "lost-early").iterdir()} == {"script.sh", f"slurm-{job}.out"}, "nothing is left beside the log"
