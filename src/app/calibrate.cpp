@@ -7,6 +7,7 @@
 #include "app/commands.hpp"
 #include "base/byte_size.hpp"
 #include "base/log.hpp"
+#include "base/printable.hpp"
 #include "device/cpu.hpp"
 #include "image/tile_geometry.hpp"
 #include "model/analysis.hpp"
@@ -125,13 +126,13 @@ void print_json(const Calibrated& done, const std::string& file) {
                   {"p95_error", any ? Json(errors.p95) : Json(nullptr)},
                   {"max_error", any ? Json(errors.most) : Json(nullptr)},
                   {"file", file.empty() ? Json(nullptr) : Json(file)}};
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 void print_table(const Calibrated& done, const std::string& model, const std::string& file) {
   const Calibration& known = done.calibration;
-  fmt::print("{} on {} with {}: {} probes in {:.2f} s, {}\n\n", model, known.key.device_class, known.key.engine,
-             known.probes.size(), done.seconds,
+  fmt::print("{} on {} with {}: {} probes in {:.2f} s, {}\n\n", printable(model), known.key.device_class,
+             known.key.engine, known.probes.size(), done.seconds,
              known.footprint.pattern()
                  ? fmt::format("a pattern of {} allocations", known.footprint.pattern()->pattern().size())
                  : "no pattern in its allocations: predicted by a formula");
@@ -152,7 +153,7 @@ void print_table(const Calibrated& done, const std::string& model, const std::st
         100 * (known.footprint.margin() - 1));
   }
   if (!file.empty()) {
-    fmt::print("kept in {}\n", file);
+    fmt::print("kept in {}\n", printable(file));
   }
 }
 

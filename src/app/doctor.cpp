@@ -9,6 +9,7 @@
 #include "app/machine_facts.hpp"
 #include "app/mpi_facts.hpp"
 #include "base/log.hpp"
+#include "base/printable.hpp"
 #include "run/confinement.hpp"
 #include "run/version.hpp"
 #include "store/format.hpp"
@@ -64,7 +65,8 @@ Findings look(const std::optional<RunConfig>& config) {
 }
 
 /// Lines after the first one below it.
-std::string indented(std::string text) {
+std::string indented(const std::string& found) {
+  std::string text = printable_paragraph(found);
   for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
     text.insert(at + 1, 19, ' ');
   }

@@ -34,7 +34,7 @@ void print_run(const IndexReader& reader, const Table& items, TableFormat format
                                       {"quarantined", totals.quarantined},
                                       {"shards", reader.shard_names()},
                                       {"items", nlohmann::ordered_json::parse(items.text(format))}};
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return;
   }
   if (format == TableFormat::table) {

@@ -6,6 +6,7 @@
 #include "app/commands.hpp"
 #include "base/byte_size.hpp"
 #include "base/file.hpp"
+#include "base/printable.hpp"
 #include "codec/decode.hpp"
 #include "image/pixels.hpp"
 #include "model/check.hpp"
@@ -20,7 +21,8 @@ constexpr std::size_t label_columns = 12;
 constexpr std::size_t line_columns = 100;
 
 /// "label       text", with long text on several lines.
-void print_field(std::string_view label, const std::string& text) {
+void print_field(std::string_view label, const std::string& words) {
+  const std::string text = printable(words);
   std::string line = fmt::format("{:<{}}", label, label_columns);
   std::size_t used = label_columns;
   bool is_first = true;
@@ -80,7 +82,7 @@ std::string tiles_text(const ModelReport& report) {
 
 void print_table(const std::string& path, const ModelReport& report) {
   const ModelFacts& facts = report.facts;
-  fmt::print("{}\n\n", path);
+  fmt::print("{}\n\n", printable(path));
   for (const TensorFacts& input : facts.inputs) {
     print_field("input", fmt::format("{} {} {}", input.name, input.type, shape(input)));
   }
@@ -284,7 +286,7 @@ ExitCode carry_out(const ModelCommand& command) {
     if (check) {
       json["check"] = check_json(*check);
     }
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
   } else if (check) {
     fmt::print("\n");
     for (const CheckLine& line : check->lines) {

@@ -12,6 +12,7 @@
 #include "app/job_file.hpp"
 #include "base/byte_size.hpp"
 #include "base/log.hpp"
+#include "base/printable.hpp"
 #include "report/progress_words.hpp"
 #include "run/disk_needs.hpp"
 #include "run/job_plan.hpp"
@@ -49,7 +50,7 @@ std::string halo_text(const Margin& halo) {
 
 // ---- for people -----------------------------------------------------------------------------------------------------
 
-void print_line(const char* key, const std::string& text) { fmt::print("{:<9} {}\n", key, text); }
+void print_line(const char* key, const std::string& text) { fmt::print("{:<9} {}\n", key, printable(text)); }
 
 /// What is settled, and why the rest of it is not done.
 void print_standing(const JobPlan& plan) {
@@ -189,7 +190,7 @@ void print_json(const PlanCommand& command, const JobPlan& plan) {
     what_if.back()["what_if"] = command.what_if[i];
   }
   json["what_if"] = std::move(what_if);
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 void print_csv(const JobPlan& plan) {

@@ -9,6 +9,7 @@
 #include "app/commands.hpp"
 #include "base/byte_size.hpp"
 #include "base/log.hpp"
+#include "base/printable.hpp"
 #include "run/recompute.hpp"
 #include "run/repair.hpp"
 #include "run/signals.hpp"
@@ -86,7 +87,7 @@ nlohmann::ordered_json to_json(const Findings& found) {
 
 void print_indented(const std::vector<std::string>& sentences) {
   for (const std::string& sentence : sentences) {
-    fmt::print("  {}\n", sentence);
+    fmt::print("  {}\n", printable(sentence));
   }
 }
 
@@ -113,24 +114,25 @@ void print_table(const Comparison& found) {
   fmt::print("against      {} equal, {} within the tolerance, {} differ, {} only here, {} only there, {} in neither\n",
              found.equal, found.within, found.items.size(), found.only_here, found.only_there, found.neither);
   for (const ItemDifference& item : found.items) {
-    fmt::print("  {} ({}): {}\n", item.path, item.output, item.what);
+    fmt::print("  {}\n", printable(fmt::format("{} ({}): {}", item.path, item.output, item.what)));
   }
   print_indented(found.only);
   if (found.largest > 0) {
-    fmt::print("largest      {:.4g} of 255, of {}\n", found.largest, found.largest_path);
+    fmt::print("largest      {:.4g} of 255, of {}\n", found.largest, printable(found.largest_path));
   }
   if (found.classes[0] != found.classes[1]) {
     fmt::print("devices      {} here, {} there: results of two classes may be rounded differently\n",
-               fmt::join(found.classes[0], ", "), fmt::join(found.classes[1], ", "));
+               printable(fmt::format("{}", fmt::join(found.classes[0], ", "))),
+               printable(fmt::format("{}", fmt::join(found.classes[1], ", "))));
   }
   if (!found.settings.empty()) {
-    fmt::print("settings     differ (- here, + there):\n{}", found.settings);
+    fmt::print("settings     differ (- here, + there):\n{}", printable_paragraph(found.settings));
   }
 }
 
 void print(const Findings& found, TableFormat format) {
   if (format == TableFormat::json) {
-    fmt::print("{}\n", to_json(found).dump(2));
+    fmt::print("{}\n", to_json(found).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return;
   }
   if (format == TableFormat::csv) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/byte_size.hpp"
+#include "base/printable.hpp"
 #include "report/table.hpp"
 
 namespace pantile::app {
@@ -20,7 +21,7 @@ std::string plural(std::uint64_t count, const char* word) {
 
 // ---- for people -----------------------------------------------------------------------------------------------------
 
-std::string line(const char* key, const std::string& text) { return fmt::format("{:<9} {}\n", key, text); }
+std::string line(const char* key, const std::string& text) { return fmt::format("{:<9} {}\n", key, printable(text)); }
 
 std::string image_text(const ItemHistory& history) {
   const CatalogItem& facts = history.facts;

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "base/printable.hpp"
+
 namespace pantile::log {
 namespace {
 
@@ -31,32 +33,6 @@ std::atomic<Sink> current_recorder{nullptr};
 std::string line_prefix;  // NOLINT(cert-err58-cpp): an empty string does not throw
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string safe;
-  safe.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (text.substr(i).starts_with("\x1b[")) {
-      const std::size_t end = text.find_first_not_of("0123456789;", i + 2);
-      if (end != std::string_view::npos && text[end] == 'm') {
-        safe += text.substr(i, end + 1 - i);
-        i = end;
-        continue;
-      }
-    }
-    // The second half of 32: UTF-8 for U+0080 to U+009F, which some terminals obey as well.
-    const bool second = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (second) {
-      safe += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
-    } else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
-      safe += fmt::format("\\x{:02x}", byte);
-    } else {
-      safe += text[i];
-    }
-  }
-  return safe;
-}
 
 void set_level(Level level) noexcept { threshold = level; }
 void set_prefix(std::string prefix) { line_prefix = std::move(prefix); }
@@ -88,7 +64,7 @@ void write(Level level, std::string_view text) {
   } else if (level == Level::debug) {
     line += "debug: ";
   }
-  line += printable(text);
+  line += printable_lines(text);
   current_sink.load()(level, line);
 }
 
@@ -101,7 +77,7 @@ void write_line(std::string_view line) {
   const Level level = words.starts_with("error: ")     ? Level::error
                       : words.starts_with("warning: ") ? Level::warn
                                                        : Level::info;
-  current_sink.load()(level, line);
+  current_sink.load()(level, printable_lines(line));
 }
 
 }  // namespace pantile::log

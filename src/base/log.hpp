@@ -9,10 +9,6 @@
 
 namespace pantile::log {
 
-/// The text without what a terminal would obey: names of files come from anybody. Colours and line ends stay; other
-/// control characters become \x1b and the like.
-[[nodiscard]] std::string printable(std::string_view text);
-
 enum class Level { debug, info, warn, error };
 
 /// Lines below `level` are dropped. Default: info; PANTILE_LOG=debug|info|warn|error overrides it.
@@ -26,8 +22,9 @@ void set_sink(Sink sink) noexcept;
 /// Who keeps what is said, beside the sink (report/rank_log). nullptr: nobody. False if somebody does so already.
 bool set_recorder(Sink recorder) noexcept;
 
+/// Printed as printable_lines() has it: foreign words need no care before.
 void write(Level level, std::string_view text);
-/// A finished line of another process of ours, as it is: no prefix, no threshold, not recorded here. Its level is read
+/// A finished line of another process of ours: no prefix, no threshold, not recorded here. Its level is read
 /// from its words.
 void write_line(std::string_view line);
 

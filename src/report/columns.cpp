@@ -4,37 +4,10 @@
 #include <array>
 #include <cstdint>
 
+#include "base/printable.hpp"
+
 namespace pantile {
 namespace {
-
-struct Character {
-  std::uint32_t code = 0;
-  std::size_t bytes = 1;
-  bool valid = false;
-};
-
-/// The first character of a text that is not empty. Overlong forms and surrogates are not valid.
-Character first_character(std::string_view text) noexcept {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = at(0);
-  if (lead < 0x80) {
-    return {lead, 1, true};
-  }
-  const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) {
-    return {lead, 1, false};
-  }
-  std::uint32_t code = lead & (0xFFU >> (bytes + 1));
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((at(i) & 0xC0U) != 0x80U) {
-      return {lead, 1, false};
-    }
-    code = (code << 6U) | (at(i) & 0x3FU);
-  }
-  constexpr std::array<std::uint32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
-  const bool valid = code >= least[bytes] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-  return valid ? Character{code, bytes, true} : Character{lead, 1, false};
-}
 
 /// East Asian Width W and F of Unicode 15, in coarse ranges: wcwidth() would depend on the locale.
 bool is_wide(std::uint32_t code) noexcept {
@@ -54,15 +27,13 @@ bool is_wide(std::uint32_t code) noexcept {
   return std::any_of(wide.begin(), wide.end(), [&](const Range& r) { return code >= r.first && code <= r.last; });
 }
 
-bool is_control(std::uint32_t code) noexcept { return code < 0x20 || (code >= 0x7F && code < 0xA0); }
-
 }  // namespace
 
 std::string clean(std::string_view text, Charset charset) {
   std::string cleaned;
   while (!text.empty()) {
     const Character c = first_character(text);
-    const bool shown = c.valid && !is_control(c.code) && (charset == Charset::utf8 || c.code < 0x80);
+    const bool shown = !commands_terminal(c) && (charset == Charset::utf8 || c.code < 0x80);
     cleaned += shown ? text.substr(0, c.bytes) : std::string_view{"?"};
     text.remove_prefix(c.bytes);
   }

@@ -10,8 +10,8 @@ namespace pantile {
 
 enum class Charset { ascii, utf8 };
 
-/// Without control characters, escape sequences and bytes that are no UTF-8 (`?` each); with `ascii` without all others
-/// too.
+/// Without what a terminal would obey (base/printable) and bytes that are no UTF-8 (`?` each); with `ascii` without all
+/// others too.
 [[nodiscard]] std::string clean(std::string_view text, Charset charset);
 
 /// Columns of a clean text; East Asian wide characters take two.

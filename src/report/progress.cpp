@@ -125,7 +125,7 @@ std::vector<std::string> ProgressLog::on_line(log::Level level, std::string_view
 std::vector<std::string> ProgressLog::finish(const LiveState& state, ExitCode code, WallTime now) {
   std::vector<std::string> lines = on(state, now);
   for (const std::string& text : closing_lines(state, now, code, texts_)) {
-    lines.push_back(fmt::format("{} {}", iso_time(now), text));
+    lines.push_back(fmt::format("{} {}", iso_time(now), clean(text, Charset::utf8)));
   }
   return lines;
 }

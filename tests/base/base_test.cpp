@@ -10,7 +10,7 @@
 #include "base/file.hpp"
 #include "base/handle.hpp"
 #include "base/hash.hpp"
-#include "base/log.hpp"
+#include "base/printable.hpp"
 #include "base/result.hpp"
 #include "base/temp_folder.hpp"
 
@@ -118,15 +118,32 @@ TEST(OpenFile, NeverWaitsAndWritesThroughNoLink) {
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "new"));
 }
 
-TEST(Log, NamesDoNotCommandATerminal) {
-  EXPECT_EQ(log::printable("\x1b]0;owned\x07.png"), "\\x1b]0;owned\\x07.png");
-  EXPECT_EQ(log::printable("\x1b[2J\x1b[3;4Hx\r\x7f"), "\\x1b[2J\\x1b[3;4Hx\\x0d\\x7f");
-  EXPECT_EQ(log::printable("\xC2\x9B"
-                           "2J"),
+TEST(Printable, NamesDoNotCommandATerminal) {
+  EXPECT_EQ(printable("\x1b]0;owned\x07.png"), "\\x1b]0;owned\\x07.png");
+  EXPECT_EQ(printable("\x1b[2J\x1b[3;4Hx\r\x7f"), "\\x1b[2J\\x1b[3;4Hx\\x0d\\x7f");
+  EXPECT_EQ(printable("sgr\x1b[8mhidden\x1b[0m.png"), "sgr\\x1b[8mhidden\\x1b[0m.png") << "colours are ours alone";
+  EXPECT_EQ(printable("a\nerror: b\t\r"), "a\\x0aerror: b\\x09\\x0d") << "no line of the name's own";
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "2J"),
             "\\x9b2J");
-  EXPECT_EQ(log::printable("\x1b[31mred\x1b[0m\n\tÜ→"), "\x1b[31mred\x1b[0m\n\tÜ→");
-  EXPECT_EQ(log::printable("cut\x1b["), "cut\\x1b[");
+  EXPECT_EQ(printable("\x9b"
+                      "2J\xff\xc3"),
+            "\\x9b2J\\xff\\xc3")
+      << "what is no UTF-8";
+  EXPECT_EQ(printable("photo_\u202egnp.exe \u2066x\u2069 \u200f\u2028\u061c"),
+            "photo_\\u202egnp.exe \\u2066x\\u2069 \\u200f\\u2028\\u061c");
+  EXPECT_EQ(printable(std::string_view{"\0", 1}), "\\x00");
+  EXPECT_EQ(printable("Ünï → 写真 😀 שלום"), "Ünï → 写真 😀 שלום");
 }
+
+TEST(Printable, LinesOfASentenceAreSeenToBelongToIt) {
+  EXPECT_EQ(printable_lines("a\nerror: b\n  c\td\x1b[31m"), "a\n  error: b\n  c\td\\x1b[31m");
+  EXPECT_EQ(printable_lines("a\n"), "a\n");
+  EXPECT_EQ(printable_lines("a\n\n b"), "a\n  \n   b");
+  EXPECT_EQ(printable_paragraph("+ a\n- b\x9b"), "+ a\n- b\\x9b");
+}
+
+TEST(Printable, WhatIsBlankedStaysInItsPlace) { EXPECT_EQ(blanked("k\x1b[1m: \u202e写\xff!"), "k [1m:    写 !"); }
 
 TEST(Fault, NamesAreStableAndOnlyBytesAreBadInput) {
   EXPECT_EQ(name(Fault::truncated), "truncated");

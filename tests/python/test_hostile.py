@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import socket
 import struct
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -303,6 +305,86 @@ def test_names_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
     assert code == 3
     assert not {"\x1b", "\x07", "\u009b"} & set(said), repr(said)
     assert "bad\\x1b]0;owned\\x07\\x1b[2J\\x9b2J.png is in quarantine" in said
+
+
+FORGED = "forged: all is well"
+COMMANDING = ["sgr\x1b[8mhidden.png", f"a\n{FORGED}.png", os.fsdecode(b"raw\x9b2J.png"), "rtl\u202egnp.png", "c1\u009b2J.png"]
+
+
+def harmless(said: str) -> str:
+    """What was printed shows everything and commands nothing."""
+    odd = {character for character in said if character != "\n" and (unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"))}
+    assert not odd, (odd, said)
+    assert not [line for line in said.splitlines() if line.startswith((FORGED, "error: forged"))], said
+    return said
+
+
+def test_names_command_a_terminal_in_no_subcommand(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    raw = next(name for name in COMMANDING if name.startswith("raw"))
+    (tmp_path / raw).write_bytes(SMALL)
+    refused(tmp_path, tmp_path, "raw\\x9b2J.png: a file name is not UTF-8")
+    names = [name for name in COMMANDING if name != raw]
+    for name in names:
+        (folder / name).write_bytes(SMALL)
+        (folder / f"bad {name}").write_bytes(b"no image")
+    job = Job(tmp_path / "job", model=SHARPEN, image=Y, inputs=[folder]).write()
+    plan = pantile("plan", job, "--output", tmp_path / "out")
+    assert plan.returncode == 0, plan.stderr
+    for name in ("bad a\\x0aforged", "bad rtl\\u202egnp", "bad c1\\x9b2J", "bad sgr\\x1b[8mhidden"):
+        assert name in plan.stdout
+    harmless(plan.stdout + plan.stderr)
+    for ranks in (1, 2):
+        ran = run(job, tmp_path / f"out{ranks}", "--ranks", ranks, code=3)
+        assert "sgr" in harmless(ran.stderr)
+    for item in range(2 * len(names)):
+        why = pantile("why", tmp_path / "out1", item)
+        assert why.returncode == 0
+        harmless(why.stdout + why.stderr)
+    other = Job(tmp_path / "job", model=SHARPEN, image="{color: Y, scale: 1/300}", inputs=[folder]).write()
+    run(other, tmp_path / "other", code=3)
+    against = pantile("verify", tmp_path / "out1", "--against", tmp_path / "other")
+    assert against.returncode == 4, against.stderr
+    assert "rtl\\u202egnp.png (image)" in harmless(against.stdout + against.stderr)
+    for command in ("inspect", "status", "top", "verify", "export"):
+        done = pantile(command, tmp_path / "out1", *([tmp_path / "export"] if command == "export" else []))
+        assert done.returncode == 0, done.stderr
+        harmless(done.stdout + done.stderr)
+    for command in (["inspect"], ["verify", tmp_path / "out1", "--against"], ["plan", job, "--output"]):
+        assert json.loads(pantile(*command, tmp_path / "other", "--format", "json").stdout)
+
+
+def test_job_files_command_no_terminal(tmp_path: Path) -> None:
+    for line in (r'"k\e[8m\nerror: forged\u202e": 1', r'run: {"x\e[2J": 1}', r'output: {dir: "out\e[2J\x9b\n"}', "\u202ekey: 1", "key: [\x9b"):
+        job = Job(tmp_path, keys=[line]).write()
+        done = pantile("run", job, "--output", tmp_path / "out")
+        assert done.returncode == 2, (line, done.stderr)
+        harmless(done.stdout + done.stderr)
+    for name in COMMANDING:
+        for command in ("run", "doctor", "model", "inspect", "calibrate"):
+            done = pantile(command, tmp_path / name)
+            assert done.returncode != 0
+            harmless(done.stdout + done.stderr)
+
+
+def test_models_command_no_terminal(tmp_path: Path) -> None:
+    odd = f"x\x1b[2J\u202e\n{FORGED}"
+    names = [odd, "mid" + odd, "out" + odd]
+    nodes = [helper.make_node("Relu", names[:1], names[1:2], name=odd), helper.make_node("Op" + odd, names[1:2], names[2:], name=odd, domain="d" + odd)]
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "h" + odd, "w"]) for name in (names[0], names[2])]
+    model = helper.make_model(helper.make_graph(nodes, odd, tensors[:1], tensors[1:]), producer_name=odd)
+    model.opset_import.append(helper.make_opsetid("d" + odd, 1))
+    onnx.save(model, tmp_path / "odd.onnx")
+    for arguments in ([], ["--check"]):
+        done = pantile("model", tmp_path / "odd.onnx", *arguments)
+        assert "x\\x1b[2J\\u202e\\x0aforged" in done.stdout + done.stderr
+        harmless(done.stdout + done.stderr)
+    job = Job(tmp_path, model=tmp_path / "odd.onnx").write()
+    for command in ("plan", "doctor", "run"):
+        done = pantile(command, job)
+        assert done.returncode != 0
+        harmless(done.stdout + done.stderr)
 
 
 IMAGES = np.random.default_rng(1).integers(0, 255, (3, 20, 30), dtype=np.uint8)
