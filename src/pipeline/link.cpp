@@ -113,7 +113,7 @@ class SocketLink final : public Link {
   /// Some of what has come. Not all: who sends as fast as we read must not keep us here, nor take our memory.
   void read_on() {
     std::array<std::byte, 16384> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): recv fills it
-    for (int round = 0; round < 16; ++round) {
+    for (int round = 0; round < 4; ++round) {
       const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (count > 0) {
         in_.insert(in_.end(), buffer.begin(), buffer.begin() + count);

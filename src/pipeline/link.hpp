@@ -35,7 +35,7 @@ struct LinkPair {
 
 /// One end of a connected stream socket. A message is its length (u32) and its bytes; one that a death cut short is
 /// never received, and one of more than `longest` bytes is none. What the other end does not take at once is kept, and
-/// sent on by later calls. What it sends is read as it is received: a few hundred KiB beyond a message at most.
+/// sent on by later calls. What it sends is read as it is received: 64 KiB beyond a message at most.
 [[nodiscard]] std::unique_ptr<Link> linked_by_socket(File socket,
                                                      std::uint32_t longest = std::numeric_limits<std::uint32_t>::max());
 
