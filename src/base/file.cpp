@@ -13,11 +13,34 @@ namespace pantile {
 
 void CloseFile::free(Raw fd) noexcept { ::close(fd); }
 
+int open_without_waiting(const std::filesystem::path& path, int flags, unsigned mode) noexcept {
+  // O_NONBLOCK: to open a pipe waits for its other end, which may never come.
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, mode);
+  if (fd >= 0 || errno != EWOULDBLOCK) {
+    return fd;
+  }
+  // A lease on a file. What is held here cannot become a pipe while we wait, as the name could; to open it waits for
+  // whoever has the lease to be done with it.
+  const int held = ::open(path.c_str(), (flags & O_NOFOLLOW) | O_PATH | O_CLOEXEC);
+  struct stat facts {};
+  int opened = -1;
+  int why = EWOULDBLOCK;
+  if (held >= 0 && ::fstat(held, &facts) == 0 && S_ISREG(facts.st_mode)) {
+    const std::string by_number = "/proc/self/fd/" + std::to_string(held);
+    do {
+      opened = ::open(by_number.c_str(), (flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL)) | O_CLOEXEC);
+      why = errno;
+    } while (opened < 0 && why == EINTR);
+  }
+  ::close(held);
+  errno = why;
+  return opened;
+}
+
 File open_file(const std::filesystem::path& path, int flags, unsigned mode) {
   // What is written is our own file, and not one that somebody laid a link to.
   const int no_follow = (flags & O_ACCMODE) == O_RDONLY ? 0 : O_NOFOLLOW;
-  // O_NONBLOCK: to open a pipe waits for its other end, which may never come. It changes nothing for a file.
-  File file{::open(path.c_str(), flags | no_follow | O_CLOEXEC | O_NONBLOCK, mode)};
+  File file{open_without_waiting(path, flags | no_follow, mode)};
   struct stat facts {};
   if (!file && errno == ELOOP && no_follow != 0) {
     throw Error{"cannot write " + path.string() + ": it is a symbolic link, and could lead anywhere"};

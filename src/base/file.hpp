@@ -25,6 +25,11 @@ using File = Handle<CloseFile>;
 /// Throws Error with the path and the system's reason.
 [[nodiscard]] File open_file(const std::filesystem::path& path, int flags, unsigned mode = 0644);
 
+/// open(2) with O_CLOEXEC, and without waiting for the other end of a pipe. For a file on which another program holds a
+/// lease (a Samba server, an NFS server) it waits until that gives it back: the kernel sees to that within
+/// /proc/sys/fs/lease-break-time, 45 s. -1 and errno as open(2).
+[[nodiscard]] int open_without_waiting(const std::filesystem::path& path, int flags, unsigned mode = 0) noexcept;
+
 /// For libraries that open files by name, and would wait at a pipe: throws Error if there is no regular file.
 void expect_file(const std::filesystem::path& path);
 /// For libraries that write files by name: if a link lies there, it is removed, so that nothing is written where it

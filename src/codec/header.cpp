@@ -242,8 +242,7 @@ Result<ImageHeader> probe(ByteReader& file) {
 }
 
 ProbedFile probe_file(const std::filesystem::path& path) {
-  // O_NONBLOCK: a pipe that is called page.png must not stop the listing.
-  File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  File file{open_without_waiting(path, O_RDONLY)};  // A pipe that is called page.png must not stop the listing.
   struct stat facts {};
   if (!file || ::fstat(file.get(), &facts) != 0) {
     return {.header = detail::unreadable("open it", errno)};

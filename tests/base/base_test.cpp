@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/handle.hpp"
 #include "base/hash.hpp"
+#include "base/leased_file.hpp"
 #include "base/printable.hpp"
 #include "base/result.hpp"
 #include "base/temp_folder.hpp"
@@ -116,6 +117,20 @@ TEST(OpenFile, NeverWaitsAndWritesThroughNoLink) {
   remove_link(folder.path() / "new");
   EXPECT_FALSE(std::filesystem::exists(link));
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "new"));
+}
+
+TEST(OpenFile, WaitsForAProgramThatHasALeaseOnTheFile) {
+  const testing::TempFolder folder;
+  const auto path = folder.path() / "a";
+  replace_file(path, "text", Durable::no);
+  for (const int flags : {O_RDONLY, O_RDWR, O_RDWR | O_CREAT}) {
+    const testing::LeasedFile lease{path};
+    if (!lease.held()) {
+      GTEST_SKIP() << "no leases on this file system";
+    }
+    EXPECT_NO_THROW(static_cast<void>(open_file(path, flags)));
+  }
+  EXPECT_EQ(read_text(path), "text");
 }
 
 TEST(Printable, NamesDoNotCommandATerminal) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/leased_file.hpp"
 #include "codec/samples.hpp"
 
 namespace pantile {
@@ -39,7 +40,7 @@ class TemporaryFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
-  std::filesystem::path path_ = testing::TempDir() + "pantile_header_" + std::to_string(::getpid());
+  std::filesystem::path path_ = ::testing::TempDir() + "pantile_header_" + std::to_string(::getpid());
 };
 
 TEST(Header, TellsWhatAPngIs) {
@@ -219,11 +220,20 @@ TEST(Header, IsReadThroughAnyReaderOfBytes) {
   EXPECT_EQ(probe(reader).failure(), (Failure{Fault::unreadable, "the archive is damaged"}));
 }
 
+TEST(ProbeFile, WaitsForAProgramThatHasALeaseOnTheFile) {
+  const TemporaryFile on_disk{small_png()};
+  const testing::LeasedFile lease{on_disk.path()};
+  if (!lease.held()) {
+    GTEST_SKIP() << "no leases on this file system";
+  }
+  EXPECT_TRUE(probe_file(on_disk.path()).header);
+}
+
 TEST(Header, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(probe_file("/nonexistent/page.png").header.failure(),
             (Failure{Fault::unreadable, "cannot open it: No such file or directory"}));
-  EXPECT_EQ(probe_file(testing::TempDir()).header.failure().fault, Fault::unreadable);
-  const std::string pipe = testing::TempDir() + "pantile_pipe_" + std::to_string(::getpid()) + ".png";
+  EXPECT_EQ(probe_file(::testing::TempDir()).header.failure().fault, Fault::unreadable);
+  const std::string pipe = ::testing::TempDir() + "pantile_pipe_" + std::to_string(::getpid()) + ".png";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_EQ(probe_file(pipe).header.failure(), (Failure{Fault::unreadable, "it is not a regular file"}));
   std::filesystem::remove(pipe);
