@@ -107,7 +107,13 @@ void follow_links(Found& found) {
     } else {
       found.places[number] = {};  // Nothing of its own: a probe must not take the link's header for it.
       found.failures.emplace(
-          number, Failure{Fault::unreadable, fmt::format("it is a link to {}, which is not in the archive", target)});
+          number,
+          Failure{
+              Fault::unreadable,
+              fmt::format(
+                  "it is a link to {}, which is not found in the archive (links to links are followed 8 times, and not "
+                  "through linked folders)",
+                  target)});
     }
   }
 }

@@ -18,7 +18,7 @@ namespace pantile::detail {
 namespace {
 
 constexpr std::uint64_t block_bytes = 512;
-/// Of a record that only describes the next member: longer ones are damage, or an attack.
+/// Of a record that only describes the next member: longer ones are damage, an attack, or very long attributes.
 constexpr std::uint64_t most_described = 1 << 20;
 
 using Block = std::array<std::byte, block_bytes>;
@@ -168,6 +168,7 @@ class TarWalk {
       member.bytes = 0;
     } else if (type == 'S' || described.sparse) {
       member.failure = {Fault::unsupported, "it is stored as a sparse file. Pack the archive again without --sparse"};
+      skip_map(type, block);
       skip(member.bytes);
     } else {
       is_file = type == '0' || type == '\0' || type == '7';
@@ -175,6 +176,21 @@ class TarWalk {
     }
     if (is_file && !member.name.empty() && !member.name.ends_with('/')) {
       visit_(member);
+    }
+  }
+
+  /// The header of a sparse file of GNU has room for four of its pieces; the others follow in blocks of their own,
+  /// which its size does not count.
+  void skip_map(char type, const Block& header) {
+    constexpr std::size_t more_in_header = 482;
+    constexpr std::size_t more_in_block = 504;
+    const bool gnu = type == 'S' && text_at(header, 257, 8) == "ustar  ";
+    bool more = gnu && header[more_in_header] != std::byte{0};
+    for (Block next{}; more; more = next[more_in_block] != std::byte{0}) {
+      if (file_.read_at(at_, next) < next.size()) {
+        refuse(fmt::format("it is cut short at byte {}", file_.size()));
+      }
+      at_ += block_bytes;
     }
   }
 
@@ -193,7 +209,8 @@ class TarWalk {
 
   std::string raw(std::uint64_t bytes) {
     if (bytes > most_described) {
-      refuse(fmt::format("it is damaged at byte {}: a name of {} bytes", at_, bytes));
+      refuse(fmt::format("at byte {} it has {} bytes that describe a member, and {} are the most", at_, bytes,
+                         most_described));
     }
     std::string text(static_cast<std::size_t>(bytes), '\0');
     const std::uint64_t begin = at_;

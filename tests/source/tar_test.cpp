@@ -50,6 +50,34 @@ TEST_F(TarTest, TellsWhereTheBytesOfEachMemberLie) {
   EXPECT_FALSE(is_tar_member(file, members[1].at + 512, 513)) << "no header before it";
 }
 
+TEST_F(TarTest, StepsOverTheMapOfASparseFile) {
+  std::string header = tar_member("sparse.png", "", 'S');
+  const auto put = [&header](std::size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  put(257, std::string{"ustar  \0", 8});
+  put(124, "00000001000");  // 512 bytes are stored
+  put(482, "\1");
+  put(148, "        ");
+  unsigned sum = 0;
+  for (const char c : header) {
+    sum += static_cast<unsigned char>(c);
+  }
+  std::string digits(6, '0');
+  for (std::size_t i = 6; i-- > 0; sum /= 8) {
+    digits[i] = static_cast<char>('0' + sum % 8);
+  }
+  put(148, digits + std::string{"\0 ", 2});
+  std::string more(512, '7');
+  std::string last(512, '7');
+  more[504] = '\1';
+  last[504] = '\0';
+  const std::string data(512, 'x');
+  const auto members = list(header + more + last + data + tar_member("a.png", "first") + tar_end());
+  ASSERT_EQ(members.size(), 2U);
+  EXPECT_EQ(members[0].failure.fault, Fault::unsupported);
+  EXPECT_EQ(members[1].name, "a.png");
+  EXPECT_THAT(refusal(header + more), HasSubstr("cut short"));
+}
+
 TEST_F(TarTest, TakesLongNamesAndSizesFromTheRecordsBefore) {
   const std::string name(300, 'n');
   const auto gnu =
