@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
@@ -80,13 +81,19 @@ KnownInput look_at(const fs::path& path) {
   if (fs::exists(status)) {
     return file_input(path);
   }
-  if (const auto stack = split_stack_path(path.string()); stack && fs::exists(stack->first, error)) {
+  if (const auto stack = split_stack_path(path.string()); stack && fs::exists(fs::status(stack->first, error))) {
     expect_input_file(stack->first);
     return {InputKind::stack,
             {.kind = RootKind::stack,
              .path = stack->first,
              .dataset = stack->second,
              .bytes = size_and_time(stack->first).bytes}};
+  }
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    throw UsageError{
+        fmt::format("input {}: {} (it cannot be looked at). Every folder on the way to it must be one that "
+                    "you may enter.",
+                    path.string(), error.message())};
   }
   throw UsageError{
       fmt::format("input {}: there is no such file or folder (nothing to read). Check `input: path`; it is "

@@ -83,22 +83,28 @@ class Walk {
       struct stat facts {};
       const std::filesystem::path path = at(relative);
       if (::lstat(path.c_str(), &facts) != 0) {
-        return;  // It went while we looked.
+        if (errno == ENOENT) {
+          return;  // It went while we looked.
+        }
+        facts.st_mode = S_IFREG;  // A folder that may be listed and not entered: the probe says so.
       }
       link = S_ISLNK(facts.st_mode);
       if (link && ::stat(path.c_str(), &facts) != 0) {
         facts.st_mode = S_IFREG;  // A link to nowhere: data that somebody misses. It stays, and the probe says why.
       }
-      type = S_ISDIR(facts.st_mode) ? DT_DIR : (S_ISREG(facts.st_mode) ? DT_REG : DT_UNKNOWN);
+      type = S_ISDIR(facts.st_mode) ? DT_DIR : DT_REG;
     }
-    if (type == DT_DIR && wishes_.wants_folder(relative)) {
+    if (type != DT_DIR) {
+      // A pipe or a device too: somebody meant it for an image, and the probe says what it is.
+      if (wishes_.wants_file(relative)) {
+        files_.add(relative);
+      }
+    } else if (wishes_.wants_folder(relative)) {
       if (link) {
         links_.insert(std::move(relative));
       } else {
         folders_.push_back(std::move(relative));
       }
-    } else if (type == DT_REG && wishes_.wants_file(relative)) {
-      files_.add(relative);
     }
   }
 

@@ -202,8 +202,9 @@ Stack::Stack(const std::filesystem::path& file, const std::string& dataset) {
       dataset_ = open_in_file(file_.get(), file, dataset, Cache::none);
     }
   } catch (const SystemError& error) {
-    throw UsageError{fmt::format("input {}:{}: {} (its images cannot be told). Is the copy complete?", file.string(),
-                                 dataset, error.what())};
+    // What the system refuses is no damage.
+    throw UsageError{fmt::format("input {}:{}: {} (its images cannot be told).{}", file.string(), dataset, error.what(),
+                                 error.number() == 0 ? " Is the copy complete?" : "")};
   }
 }
 

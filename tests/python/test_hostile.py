@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import tarfile
 import unicodedata
 import zipfile
@@ -20,7 +21,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from runs import PAGES, SHARPEN, Job, digest, measured, pantile, run, verified
+from runs import BINARY, PAGES, SHARPEN, Job, digest, environment, measured, pantile, run, verified
 
 SMALL = (PAGES / "small.png").read_bytes()
 Y = "{color: Y, scale: 1/255}"
@@ -240,8 +241,36 @@ def test_pipes_devices_and_links_in_a_folder(tmp_path: Path) -> None:
         finally:
             os.chdir(here)
         code, said, reasons = attempt(tmp_path, folder)
-    assert (code, reasons) == (3, {"self.png": "unreadable"}), said
+    assert (code, reasons) == (3, dict.fromkeys(("self.png", "pipe.png", "zero.png", "s.png"), "unreadable")), said
     assert verified(tmp_path / "out")["done"] == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not enter a folder")
+def test_what_lies_in_a_folder_that_may_not_be_entered_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "shut").mkdir(parents=True)
+    (folder / "a.png").write_bytes(SMALL)
+    (folder / "shut" / "file.png").write_bytes(SMALL)
+    (folder / "shut" / "link.png").symlink_to("../a.png")
+    (folder / "shut").chmod(0o744)
+    job = Job(tmp_path / "job", model=SHARPEN, image=Y, inputs=[folder]).write()
+    missing = Job(tmp_path / "job2", model=SHARPEN, image=Y, inputs=[folder / "shut" / "file.png"]).write()
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+
+    def as_nobody(*arguments: object) -> subprocess.CompletedProcess[str]:
+        nobody = 65534
+        command = [str(BINARY), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=False, user=nobody, group=nobody, extra_groups=[])
+
+    done = as_nobody("run", job, "--output", tmp_path / "out")
+    if done.returncode == 126 or "cannot open shared" in done.stderr:
+        pytest.skip("the program cannot be started by others")
+    assert done.returncode == 3, done.stderr
+    assert "shut/file.png" in done.stderr and "shut/link.png" in done.stderr and "Permission denied" in done.stderr
+    done = as_nobody("run", missing, "--output", tmp_path / "out2")
+    assert done.returncode == 2 and "Permission denied" in done.stderr and "no such file" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.tar", "x.zip", "x.txt", "x.h5:/images"])
