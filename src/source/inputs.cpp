@@ -86,10 +86,16 @@ void expect_few(const InputSpec& input, std::uint64_t items) {
 std::size_t add_rows(Catalog& catalog, std::uint16_t root, const InputSpec& input) {
   const CatalogRoot& from = catalog.roots()[root];
   const detail::StackFacts facts = detail::look_apart(from.path, from.dataset);
-  expect_few(input, facts.rows / static_cast<std::uint64_t>(input.part.count));
+  // All are gone through to find those of a part: a minute for so many.
+  if (constexpr std::uint64_t most_rows = 1'000'000'000; facts.rows > most_rows) {
+    throw UsageError{fmt::format("input {}: it has {} rows, and {} are the most. Is the file damaged?",
+                                 input.path.string(), facts.rows, most_rows)};
+  }
+  const std::uint64_t rows_of_part = facts.rows / static_cast<std::uint64_t>(input.part.count);
+  expect_few(input, rows_of_part);
   const std::size_t digits = std::max<std::size_t>(6, std::to_string(facts.rows).size());
   const std::int64_t mtime_ns = detail::size_and_time(from.path).mtime_ns;
-  catalog.reserve(facts.rows, facts.rows * digits);
+  catalog.reserve(rows_of_part, rows_of_part * digits);
   for (std::uint64_t row = 0; row < facts.rows; ++row) {
     std::string path = fmt::format("{:0{}}", row, digits);
     if (!input.part.takes(path)) {

@@ -313,7 +313,21 @@ def test_more_items_than_allowed_are_refused(tmp_path: Path) -> None:
     assert code == 2 and "there are 11 items, and limits.max_items is 10" in said
     with h5py.File(tmp_path / "rows.h5", "w") as file:
         file.create_dataset("images", (1 << 40, 20, 30), "u1", chunks=(1, 20, 30))
+    refused(tmp_path, f"{tmp_path}/rows.h5:/images", "it has 1099511627776 rows, and 1000000000 are the most", most_mib=60)
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file.create_dataset("images", (50_000_000, 20, 30), "u1", chunks=(1, 20, 30))
     refused(tmp_path, f"{tmp_path}/rows.h5:/images", "limits.max_items is 20000000", most_mib=60)
+
+
+def test_a_part_of_a_stack_that_claims_any_number_of_rows(tmp_path: Path) -> None:
+    for rows in (1 << 40, 2_000_000):
+        with h5py.File(tmp_path / "rows.h5", "w") as file:
+            file.create_dataset("images", (rows, 20, 30), "u1", chunks=(1, 20, 30))
+        code, said, reasons = attempt(tmp_path / str(rows), f"{tmp_path}/rows.h5:/images", "--set", "part=1/100000", most_mib=150)
+        if rows > 1_000_000_000:
+            assert code == 2 and "it has 1099511627776 rows, and 1000000000 are the most" in said, said
+        else:
+            assert code == 3 and set(reasons.values()) == {"truncated"} and len(reasons) < 60, said
 
 
 def test_a_file_for_regions_has_a_limit_too(tmp_path: Path) -> None:
