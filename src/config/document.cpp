@@ -14,7 +14,6 @@ namespace {
 
 /// Far beyond any job file; stops alias bombs and cycles of aliases.
 constexpr int max_depth = 16;
-constexpr int max_nodes = 100'000;
 
 std::vector<std::string> split_lines(std::string_view text) {
   std::vector<std::string> lines;
@@ -136,7 +135,7 @@ class Converter {
   /// `path`: the dotted name of the node, for messages.
   ConfigNode convert(const YAML::Node& from, const std::string& path, int depth) {
     ConfigNode node = node_at(place(from.Mark(), 1));
-    if (depth > max_depth || ++nodes_ > max_nodes) {
+    if (depth > max_depth || ++nodes_ > most_nodes) {
       if (!too_much_) {
         complain("the file is nested too deeply or too large", node.place,
                  "no job is so large: are there aliases of aliases?");
@@ -207,7 +206,7 @@ class Converter {
   int first_column_;
   std::vector<Diagnostic>& diagnostics_;
   std::vector<YAML::Node> open_;  ///< what the node at hand is in
-  int nodes_ = 0;
+  std::size_t nodes_ = 0;
   bool too_much_ = false;
 };
 
@@ -245,6 +244,17 @@ ConfigNode node_at(Place place) {
   ConfigNode node;
   node.place = std::move(place);
   return node;
+}
+
+std::size_t count_nodes(const ConfigNode& node) {
+  std::size_t count = 1;
+  for (const ConfigNode& item : node.items) {
+    count += count_nodes(item);
+  }
+  for (const ConfigEntry& entry : node.entries) {
+    count += count_nodes(entry.value);
+  }
+  return count;
 }
 
 const ConfigNode* ConfigNode::find(std::string_view key) const noexcept {

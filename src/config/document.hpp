@@ -39,6 +39,12 @@ struct ConfigEntry {
 /// Nothing, there.
 [[nodiscard]] ConfigNode node_at(Place place);
 
+/// Nodes of all files of a job, with aliases spelt out: far beyond any job. Looking for keys takes time that grows with
+/// their square; so many take a second.
+inline constexpr std::size_t most_nodes = 20'000;
+/// The node and all below it.
+[[nodiscard]] std::size_t count_nodes(const ConfigNode& node);
+
 /// The tree of a file's text. Mistakes are added to `diagnostics`; what can be read of the tree is returned. `folder`
 /// and `order` are those of ConfigSource.
 [[nodiscard]] ConfigNode parse_document(const std::string& display, const std::string& text,

@@ -46,6 +46,13 @@ class TreeReader {
   ConfigNode read(const JobText& job) {
     chain_.push_back(job);
     ConfigNode root = parse_document(job.display, job.text, diagnostics_, job.folder, files_++);
+    nodes_ += count_nodes(root);
+    if (nodes_ > most_nodes) {
+      complain(fmt::format("the files of the job have more than {} values together", most_nodes), root.place,
+               "no job is so large: is a large file included many times?");
+      files_ = max_files;  // That is enough.
+      return {};
+    }
     expand_variables(root, overrides_.environment, used_, diagnostics_);
     const auto include =
         std::find_if(root.entries.begin(), root.entries.end(), [](const auto& e) { return e.key == include_key; });
@@ -77,6 +84,9 @@ class TreeReader {
         continue;
       }
       lay_over(base, read_included(file));
+      if (nodes_ > most_nodes) {
+        return node_at(root.place);  // One mistake is enough.
+      }
     }
     lay_over(base, std::move(root));
     return base;
@@ -136,6 +146,7 @@ class TreeReader {
   std::vector<Diagnostic>& diagnostics_;
   std::vector<JobText> chain_;  ///< the files that are being read, each included by the one before
   std::size_t files_ = 0;
+  std::size_t nodes_ = 0;  ///< of all files
 };
 
 }  // namespace

@@ -47,6 +47,11 @@ TEST(Document, AliasesWorkButBombsAndCyclesEnd) {
   }
   EXPECT_THAT(complaint(bomb), HasSubstr("nested too deeply or too large"));
   EXPECT_NE(complaint(std::string(2000, '[')), "");
+  std::string long_list = "a: [x";
+  for (int i = 0; i < 20'000; ++i) {
+    long_list += ",x";
+  }
+  EXPECT_THAT(complaint(long_list + "]\n"), HasSubstr("nested too deeply or too large"));
 }
 
 TEST(Document, ScalarsAreWrittenSoThatTheyReadBackAsTheSameText) {

@@ -158,6 +158,22 @@ TEST_F(Load, IncludesWithoutMeasureEnd) {
   EXPECT_THAT(complaint("f11.yaml"), HasSubstr("more than 100 files are included"));
 }
 
+TEST_F(Load, ManySmallFilesAreNotMoreThanOneLargeOne) {
+  std::string keys;
+  for (int i = 0; i < 1500; ++i) {
+    keys += "k" + std::to_string(i) + ": 1\n";
+  }
+  write("keys.yaml", keys);
+  write("job.yaml", std::string{minimal_job} + "include: [keys.yaml" + std::string(20, ' ') + "]\n");
+  EXPECT_THAT(complaint("job.yaml"), Not(HasSubstr("values together")));
+  std::string many = "keys.yaml";
+  for (int i = 1; i < 20; ++i) {
+    many += ", keys.yaml";
+  }
+  write("job.yaml", std::string{minimal_job} + "include: [" + many + "]\n");
+  EXPECT_THAT(complaint("job.yaml"), HasSubstr("the files of the job have more than 20000 values together"));
+}
+
 TEST_F(Load, IncludesThatCannotBeAreRefused) {
   write("job.yaml", std::string{minimal_job} + "include: nowhere.yaml\n");
   EXPECT_THAT(complaint("job.yaml"), HasSubstr("error: cannot open nowhere.yaml: No such file or directory\n"
