@@ -322,6 +322,21 @@ TEST(Graphs, SurvivesDamagedModels) {
   }
 }
 
+TEST(Graphs, NamesThatTwoNodesMakeAreRefused) {
+  const auto twice = built([](OnnxBuilder& b) {
+    const std::string first = b.conv("input", 3, 8, {});
+    onnx::NodeProto& second = b.node("Relu", {first});
+    second.set_output(0, first);
+    return first;
+  });
+  try {
+    static_cast<void>(examine(twice, {}, "twice"));
+    FAIL() << "no UsageError";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("two of its nodes make"));
+  }
+}
+
 TEST(Graphs, CountsWorkMemoryAndPlacesToCut) {
   OnnxBuilder b{3};
   std::string t = "input";

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <functional>
 #include <optional>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -78,6 +79,19 @@ void for_each_tensor(const onnx::GraphProto& graph, const Tensors& visit) {
   }
 }
 
+/// What a node makes is told by its name: with two of one name, shapes would be those of one and pixels of the other.
+void expect_names_once(const onnx::ModelProto& model, std::string_view name) {
+  std::unordered_set<std::string_view> made;
+  for (const auto& node : model.graph().node()) {
+    for (const auto& output : node.output()) {
+      if (!output.empty() && !made.insert(output).second) {
+        throw UsageError{fmt::format("{} is not a valid ONNX model: two of its nodes make '{}'. Export it again.", name,
+                                     output.c_str())};
+      }
+    }
+  }
+}
+
 }  // namespace
 
 onnx::ModelProto parse_model(std::span<const std::byte> bytes, std::string_view name) {
@@ -94,6 +108,7 @@ onnx::ModelProto parse_model(std::span<const std::byte> bytes, std::string_view 
                     "with torch.onnx.export.",
                     name, why)};
   }
+  expect_names_once(model, name);
   return model;
 }
 

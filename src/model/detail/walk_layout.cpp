@@ -26,6 +26,9 @@ class Reshaping {
       : node_{node}, grid_{from}, atoms_{layout_of(from)}, before_{std::move(before)} {}
 
   Grid to(const Sizes& target) {
+    if (before_.size() != atoms_.size()) {
+      give_up();
+    }
     Layout layout;
     for (std::size_t at = 0; at < target.size(); ++at) {
       const Size& dim = target[at];
