@@ -16,7 +16,7 @@ Size reduced(Size size) {
     size.up /= common;
     size.down /= common;
   }
-  if (std::abs(size.up) > largest_term || size.down > largest_term || size.down < 1) {
+  if (std::abs(size.up) > largest_term || size.down > largest_term || size.down < 1 || !std::isfinite(size.offset)) {
     return only_at(size.at);
   }
   if (size.is_side() && size.up == 0) {
@@ -69,7 +69,13 @@ Size claim(const Size& a, double offset, double at, Claims& claims) {
 
 }  // namespace
 
-Size number(double value) { return {.kind = Size::Kind::number, .up = 0, .down = 1, .offset = value, .at = value}; }
+Size number(double value) {
+  return {.kind = std::isnan(value) ? Size::Kind::unknown : Size::Kind::number,
+          .up = 0,
+          .down = 1,
+          .offset = value,
+          .at = value};
+}
 
 Size side(Size::Kind kind, double nominal) { return {.kind = kind, .up = 1, .down = 1, .offset = 0, .at = nominal}; }
 

@@ -35,6 +35,7 @@ struct Claims {
   std::int64_t width = 1;
 };
 
+/// What is not a number (0 / 0) is not known.
 [[nodiscard]] Size number(double value);
 [[nodiscard]] Size side(Size::Kind kind, double nominal);
 /// Known for the nominal extent only.
