@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import tarfile
+import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -245,31 +246,36 @@ def test_pipes_devices_and_links_in_a_folder(tmp_path: Path) -> None:
     assert verified(tmp_path / "out")["done"] == 1
 
 
+@pytest.fixture
+def open_path():  # noqa: ANN201
+    """A folder that everybody may enter. pytest's own is shut, and shut again by each pytest that starts beside this one."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not enter a folder")
-def test_what_lies_in_a_folder_that_may_not_be_entered_is_said(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
+def test_what_lies_in_a_folder_that_may_not_be_entered_is_said(open_path: Path) -> None:
+    folder = open_path / "in"
     (folder / "shut").mkdir(parents=True)
     (folder / "a.png").write_bytes(SMALL)
     (folder / "shut" / "file.png").write_bytes(SMALL)
     (folder / "shut" / "link.png").symlink_to("../a.png")
     (folder / "shut").chmod(0o744)
-    job = Job(tmp_path / "job", model=SHARPEN, image=Y, inputs=[folder]).write()
-    missing = Job(tmp_path / "job2", model=SHARPEN, image=Y, inputs=[folder / "shut" / "file.png"]).write()
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(parent.stat().st_mode | 0o055)
+    job = Job(open_path / "job", model=SHARPEN, image=Y, inputs=[folder]).write()
+    missing = Job(open_path / "job2", model=SHARPEN, image=Y, inputs=[folder / "shut" / "file.png"]).write()
 
     def as_nobody(*arguments: object) -> subprocess.CompletedProcess[str]:
         nobody = 65534
         command = [str(BINARY), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=False, user=nobody, group=nobody, extra_groups=[])
 
-    done = as_nobody("run", job, "--output", tmp_path / "out")
+    done = as_nobody("run", job, "--output", open_path / "out")
     if done.returncode == 126 or "cannot open shared" in done.stderr:
         pytest.skip("the program cannot be started by others")
     assert done.returncode == 3, done.stderr
     assert "shut/file.png" in done.stderr and "shut/link.png" in done.stderr and "Permission denied" in done.stderr
-    done = as_nobody("run", missing, "--output", tmp_path / "out2")
+    done = as_nobody("run", missing, "--output", open_path / "out2")
     assert done.returncode == 2 and "Permission denied" in done.stderr and "no such file" not in done.stderr, done.stderr
 
 
