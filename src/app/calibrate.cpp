@@ -12,6 +12,7 @@
 #include "image/tile_geometry.hpp"
 #include "model/analysis.hpp"
 #include "model/engine.hpp"
+#include "report/to_json_text.hpp"
 #include "run/calibrate.hpp"
 #include "run/calibration_files.hpp"
 #include "run/prediction_check.hpp"
@@ -126,7 +127,7 @@ void print_json(const Calibrated& done, const std::string& file) {
                   {"p95_error", any ? Json(errors.p95) : Json(nullptr)},
                   {"max_error", any ? Json(errors.most) : Json(nullptr)},
                   {"file", file.empty() ? Json(nullptr) : Json(file)}};
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}", to_json_text(json));
 }
 
 void print_table(const Calibrated& done, const std::string& model, const std::string& file) {

@@ -4,6 +4,7 @@
 
 #include "app/commands.hpp"
 #include "app/item_choice.hpp"
+#include "report/to_json_text.hpp"
 #include "store/index_reader.hpp"
 
 namespace pantile::app {
@@ -34,7 +35,7 @@ void print_run(const IndexReader& reader, const Table& items, TableFormat format
                                       {"quarantined", totals.quarantined},
                                       {"shards", reader.shard_names()},
                                       {"items", nlohmann::ordered_json::parse(items.text(format))}};
-    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}", to_json_text(json));
     return;
   }
   if (format == TableFormat::table) {

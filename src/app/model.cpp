@@ -11,6 +11,7 @@
 #include "image/pixels.hpp"
 #include "model/check.hpp"
 #include "model/engine.hpp"
+#include "report/to_json_text.hpp"
 
 namespace pantile::app {
 namespace {
@@ -286,7 +287,7 @@ ExitCode carry_out(const ModelCommand& command) {
     if (check) {
       json["check"] = check_json(*check);
     }
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}", to_json_text(json));
   } else if (check) {
     fmt::print("\n");
     for (const CheckLine& line : check->lines) {

@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "base/printable.hpp"
 #include "report/progress_words.hpp"
+#include "report/to_json_text.hpp"
 #include "run/disk_needs.hpp"
 #include "run/job_plan.hpp"
 
@@ -190,7 +191,7 @@ void print_json(const PlanCommand& command, const JobPlan& plan) {
     what_if.back()["what_if"] = command.what_if[i];
   }
   json["what_if"] = std::move(what_if);
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}", to_json_text(json));
 }
 
 void print_csv(const JobPlan& plan) {

@@ -10,6 +10,7 @@
 #include "base/byte_size.hpp"
 #include "base/log.hpp"
 #include "base/printable.hpp"
+#include "report/to_json_text.hpp"
 #include "run/recompute.hpp"
 #include "run/repair.hpp"
 #include "run/signals.hpp"
@@ -132,7 +133,7 @@ void print_table(const Comparison& found) {
 
 void print(const Findings& found, TableFormat format) {
   if (format == TableFormat::json) {
-    fmt::print("{}\n", to_json(found).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}", to_json_text(to_json(found)));
     return;
   }
   if (format == TableFormat::csv) {

@@ -9,6 +9,7 @@
 #include "base/byte_size.hpp"
 #include "base/printable.hpp"
 #include "report/table.hpp"
+#include "report/to_json_text.hpp"
 
 namespace pantile::app {
 namespace {
@@ -228,7 +229,7 @@ std::string why_json(const ItemHistory& history) {
   for (const BlockHistory& block : history.blocks) {
     json["blocks"].push_back(json_of(block));
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return to_json_text(json);
 }
 
 }  // namespace pantile::app

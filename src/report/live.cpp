@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "report/to_json_text.hpp"
 
 namespace pantile {
 namespace {
@@ -201,7 +202,7 @@ std::string to_json(const LiveState& state) {
   std::transform(state.messages.begin(), state.messages.end(), std::back_inserter(json["messages"]), message_json);
   std::transform(state.requests.begin(), state.requests.end(), std::back_inserter(json["requests"]), request_json);
   // Paths may be any bytes; one that is no UTF-8 must not end a run.
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return to_json_text(json, 1);
 }
 
 std::optional<LiveState> parse_live(std::string_view json) {

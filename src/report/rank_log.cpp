@@ -12,6 +12,7 @@
 
 #include "base/file.hpp"
 #include "report/live.hpp"
+#include "report/to_json_text.hpp"
 
 namespace pantile {
 namespace {
@@ -23,7 +24,7 @@ constexpr std::size_t buffer_bytes = std::size_t{64} * 1024;
 constexpr std::chrono::seconds longest_wait{1};
 constexpr std::array<const char*, 4> level_names{"debug", "info", "warn", "error"};
 
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'; }
+std::string text_of(const Json& json) { return to_json_text(json, -1); }
 
 /// A kill may have cut the last line short: a reader then loses that line, not the next one too.
 bool ends_in_newline(int fd) {

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "report/columns.hpp"
+#include "report/to_json_text.hpp"
 
 namespace pantile {
 namespace {
@@ -107,7 +108,7 @@ std::string Table::json_text() const {
     }
     all.push_back(std::move(object));
   }
-  return all.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return to_json_text(all, 1);
 }
 
 std::string Table::aligned_text() const {
